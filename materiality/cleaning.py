@@ -1,0 +1,300 @@
+"""Cleaning rules as values, and the ledger that holds one disposition for every row read."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from materiality.errors import Faults
+from materiality.responses import Block, Kind, stack
+from materiality.study import Action, DuplicateChoice, Study, UnknownGroup
+
+BoolArray = NDArray[np.bool_]
+STRAIGHT_LINE_LENGTH = 3
+"""Fewer equal ratings than this on an axis are no straight line."""
+LEDGER = np.dtype([("export", "<i4"), ("row", "<i8"), ("reason", "u1"), ("flags", "<u2")])
+LEDGER_HELD = 1 << 23
+KEPT = 0
+OPEN = 0xFFFF
+"""The flags of a line whose row's fate is not yet known."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One cleaning rule.
+
+    Attributes
+    ----------
+    reason : str
+        What the ledger says of a row that the rule marks.
+    key : str
+        The rule's key in `[cleaning]`.
+    marks : callable
+        From a block of responses and the questions put to it to a bool per row.
+    """
+
+    reason: str
+    key: str
+    marks: Callable[[Block, Questions], BoolArray]
+
+    def action(self, study: Study) -> Action:
+        """What the study does with the rows that the rule marks."""
+        chosen = getattr(study.cleaning, self.key)
+        return Action.DROP if isinstance(chosen, UnknownGroup) else Action(chosen)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What the rules need to know of a study.
+
+    Attributes
+    ----------
+    asked : bool array, shape (groups, questions)
+        Which questions are put to which group; a group on no axis is asked them all.
+    axes : tuple of int arrays
+        The questions of each axis.
+    on_axis : bool array, shape (axes, groups)
+        Which groups each axis asks.
+    min_share_answered, seconds_per_answer : float
+        Thresholds of the rules.
+    """
+
+    asked: BoolArray
+    axes: tuple[NDArray[np.intp], ...]
+    on_axis: BoolArray
+    min_share_answered: float
+    seconds_per_answer: float
+
+    @classmethod
+    def of(cls, study: Study) -> Questions:
+        """The questions that a study's axes put to its groups."""
+        layout = study.layout
+        on_axis = np.array(layout.group_weights) > 0
+        asked = np.zeros((len(study.groups), len(layout.questions)), np.bool_)
+        axes = tuple(np.array(row, np.intp) for row in layout.question_of)
+        for axis, questions in enumerate(axes):
+            asked[np.ix_(np.flatnonzero(on_axis[axis]), questions)] = True
+        asked[~asked.any(axis=1)] = True
+        return cls(asked, axes, on_axis, study.cleaning.min_share_answered, study.cleaning.seconds_per_answer)
+
+    def put_to(self, block: Block) -> BoolArray:
+        """Which questions were put to each respondent, shape (rows, questions)."""
+        return (block.members.astype(np.uint8) @ self.asked.astype(np.uint8)) > 0
+
+
+def _unknown_group(block: Block, _: Questions) -> BoolArray:
+    return block.unknown_group & ~block.members.any(axis=1)
+
+
+def _no_rating(block: Block, _: Questions) -> BoolArray:
+    return np.asarray(np.isnan(block.ratings).all(axis=1))
+
+
+def _answers(block: Block) -> NDArray[np.intp]:
+    return np.count_nonzero(block.kinds != Kind.BLANK, axis=1)
+
+
+def _too_few(block: Block, questions: Questions) -> BoolArray:
+    put = questions.put_to(block)
+    answered = np.count_nonzero((block.kinds != Kind.BLANK) & put, axis=1)
+    return answered < questions.min_share_answered * np.count_nonzero(put, axis=1)
+
+
+def _too_fast(block: Block, questions: Questions) -> BoolArray:
+    return block.seconds < questions.seconds_per_answer * _answers(block)
+
+
+def _straight_lined(block: Block, questions: Questions) -> BoolArray:
+    marked = np.zeros(len(block), np.bool_)
+    for axis, columns in enumerate(questions.axes):
+        asked = (block.members & questions.on_axis[axis]).any(axis=1) | ~block.members.any(axis=1)
+        asked |= ~(block.members[:, questions.on_axis.any(axis=0)]).any(axis=1)
+        ratings = block.ratings[:, columns]
+        rated = ~np.isnan(ratings)
+        lowest = np.where(rated, ratings, np.inf).min(axis=1)
+        highest = np.where(rated, ratings, -np.inf).max(axis=1)
+        marked |= asked & (rated.sum(axis=1) >= STRAIGHT_LINE_LENGTH) & (lowest == highest)
+    return marked
+
+
+RULES = (
+    Rule("blank row", "blank", lambda block, _: block.empty),
+    Rule("no group", "no_group", lambda block, _: ~block.members.any(axis=1) & ~block.unknown_group),
+    Rule("unknown group", "unknown_group", _unknown_group),
+    Rule("no rating", "no_rating", _no_rating),
+    Rule("too few answers", "too_few_answers", _too_few),
+    Rule("too fast", "too_fast", _too_fast),
+    Rule("straight-lined", "straight_lined", _straight_lined),
+)
+DUPLICATE = "duplicate respondent"
+REASONS = ("kept", *(rule.reason for rule in RULES), DUPLICATE)
+"""What can become of a row; the first rule that drops a row owns it, and duplicates are told among the rest."""
+DUPLICATE_CODE = REASONS.index(DUPLICATE)
+
+
+def flag_names(flags: int) -> tuple[str, ...]:
+    """The reasons for which a row was flagged, from its bits."""
+    return tuple(reason for k, reason in enumerate(REASONS) if flags >> k & 1)
+
+
+def apply_rules(block: Block, study: Study, questions: Questions) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """What the rules say of each row, duplicates aside.
+
+    Returns
+    -------
+    reason : uint8 array, shape (rows,)
+        Place in `REASONS`; 0 is kept. The first rule that drops a row owns it.
+    flags : uint16 array, shape (rows,)
+        A bit per reason for which the row was flagged.
+    """
+    reason = np.zeros(len(block), np.uint8)
+    flags = np.zeros(len(block), np.uint16)
+    for code, rule in enumerate(RULES, 1):
+        action = rule.action(study)
+        if action is Action.OFF:
+            continue
+        marked = rule.marks(block, questions)
+        if action is Action.DROP:
+            reason[marked & (reason == KEPT)] = code
+        else:
+            flags[marked] |= 1 << code
+    return reason, flags
+
+
+def settle_duplicates(
+    held: list[Block], study: Study, names: Sequence[str], faults: Faults
+) -> tuple[Block, NDArray[np.uint8]] | None:
+    """Decide which of each respondent's rows counts.
+
+    Rows that say the same count once, the first. Rows that differ are a fault until the study chooses.
+
+    Parameters
+    ----------
+    held : list of Block
+        Rows of respondents who stand in more than one row, in the order of reading, that no rule dropped.
+    study : Study
+    names : sequence of str
+        Each export's name, for the messages.
+    faults : Faults
+        Takes the conflicts.
+
+    Returns
+    -------
+    rows : Block
+        All held rows.
+    reason : uint8 array
+        0 for the row of each respondent that counts.
+    """
+    if not held:
+        return None
+    rows = stack(held)
+    reason = np.zeros(len(rows), np.uint8)
+    order = np.argsort(rows.identity, kind="stable")
+    ids = rows.identity[order]
+    for places in np.split(order, np.flatnonzero(ids[1:] != ids[:-1]) + 1):
+        if len(places) < 2:
+            continue
+        contents = {
+            (rows.ratings[i].tobytes(), rows.kinds[i].tobytes(), rows.members[i].tobytes(), float(rows.weight[i]))
+            for i in places
+        }
+        choice = study.cleaning.duplicate_choice
+        keep = places[0]
+        if len(contents) > 1:
+            if choice is DuplicateChoice.FAULT:
+                _tell_conflict(rows, places, names, faults)
+            elif choice is DuplicateChoice.LAST:
+                keep = places[-1]
+            elif choice is DuplicateChoice.MOST_COMPLETE:
+                keep = places[np.argmax(_answers(rows.take(places)))]
+        reason[places] = DUPLICATE_CODE
+        reason[keep] = KEPT
+    return rows, reason
+
+
+def _tell_conflict(rows: Block, places: NDArray[np.intp], names: Sequence[str], faults: Faults) -> None:
+    first, *others = places
+    for other in others:
+        here = int(rows.row[first])
+        there = f"row {here}" + ("" if rows.export[first] == rows.export[other] else f" of {names[rows.export[first]]}")
+        faults.add(
+            f"the respondent of {there} stands here again, with other answers.",
+            mend='choose with duplicate_choice = "first", "last" or "most_complete" in [cleaning]; '
+            "where exports number their respondents each for itself, set own_ids = true in [[responses]].",
+            file=names[rows.export[other]],
+            row=int(rows.row[other]),
+        )
+
+
+@dataclass
+class Ledger:
+    """One line per row read: where it stands, and what became of it.
+
+    Lines are spooled to a temporary file when they are many, so memory does not grow with the rows.
+    """
+
+    exports: tuple[str, ...]
+    _spool: tempfile.SpooledTemporaryFile[bytes] = field(
+        default_factory=lambda: tempfile.SpooledTemporaryFile(LEDGER_HELD)  # noqa: SIM115
+    )
+    _late: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    _rows: int = 0
+
+    def note(self, block: Block, reason: NDArray[np.uint8], flags: NDArray[np.uint16]) -> None:
+        """Write a line for each row of a block."""
+        lines = np.empty(len(block), LEDGER)
+        lines["export"], lines["row"], lines["reason"], lines["flags"] = block.export, block.row, reason, flags
+        self._spool.write(lines.tobytes())
+        self._rows += len(block)
+
+    def correct(self, block: Block, reason: NDArray[np.uint8], flags: NDArray[np.uint16]) -> None:
+        """Say anew what became of rows whose fate was open when they were noted."""
+        for export, row, why, flag in zip(block.export, block.row, reason, flags, strict=True):
+            self._late[int(export), int(row)] = int(why), int(flag)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def lines(self, at_once: int = 50_000) -> Iterator[NDArray[np.void]]:
+        """All lines in the order of reading, some at a time: `export`, `row`, `reason`, `flags`."""
+        self._spool.seek(0)
+        while raw := self._spool.read(LEDGER.itemsize * at_once):
+            lines = np.frombuffer(raw, LEDGER).copy()
+            for k in np.flatnonzero(lines["flags"] == OPEN) if self._late else ():
+                lines["reason"][k], lines["flags"][k] = self._late[int(lines["export"][k]), int(lines["row"][k])]
+            yield lines
+        self._spool.seek(0, 2)
+
+    def counts(self) -> dict[str, Counter[str]]:
+        """Per export, how many rows were kept and how many excluded, by reason; `flagged: …` counts kept rows."""
+        found: dict[str, Counter[str]] = {name: Counter() for name in self.exports}
+        for lines in self.lines():
+            for export, name in enumerate(self.exports):
+                here = lines[lines["export"] == export]
+                for code, times in enumerate(np.bincount(here["reason"], minlength=len(REASONS))):
+                    if times:
+                        found[name][REASONS[code]] += int(times)
+                kept = here[here["reason"] == KEPT]
+                for flags, times in zip(*np.unique(kept["flags"], return_counts=True), strict=True):
+                    for flag in flag_names(int(flags)):
+                        found[name][f"flagged: {flag}"] += int(times)
+        return found
+
+
+__all__ = [
+    "KEPT",
+    "OPEN",
+    "REASONS",
+    "RULES",
+    "Ledger",
+    "Questions",
+    "Rule",
+    "apply_rules",
+    "flag_names",
+    "settle_duplicates",
+]

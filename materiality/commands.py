@@ -1,0 +1,122 @@
+"""What the command line does, as functions: each command is one of them, each option one of its keywords."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from materiality.study import Study, load_study, study_path
+
+if TYPE_CHECKING:
+    from materiality.assessment import Assessment
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What `check` found where nothing is at fault.
+
+    Attributes
+    ----------
+    study : Study
+    rows : dict of str to Counter
+        Per export, rows by reason; `kept` among them.
+    respondents : dict of str to int
+        Kept respondents per group, by the group's name.
+    """
+
+    study: Study
+    rows: dict[str, Counter[str]]
+    respondents: dict[str, int]
+
+
+def run(
+    study: Path | str, *, out: Path | str | None = None, seed: int | None = None, progress: Progress | None = None
+) -> tuple[Assessment, Path]:
+    """Read a study and its exports, compute everything, and write the report, figures and tables.
+
+    Parameters
+    ----------
+    study : path
+        A `study.toml`, or its folder.
+    out : path, optional
+        The folder to write; by default `reports/` and the name of the study's folder.
+    seed : int, optional
+        Instead of the study's.
+    progress : callable, optional
+        Told an export's name and the rows read from it so far.
+
+    Returns
+    -------
+    Assessment, Path
+        All results, and the folder that holds them.
+
+    Raises
+    ------
+    MaterialityError
+        With every fault found; nothing is written then, and an earlier run's folder stays as it was.
+    """
+    from materiality.assessment import assess
+    from materiality.reporting import check_target, write
+
+    target = Path(out) if out is not None else default_out(study)
+    check_target(target)
+    assessment = assess(study, seed=seed, progress=progress)
+    return assessment, write(assessment, target)
+
+
+def default_out(study: Path | str) -> Path:
+    """Where `run` writes when it is not told: `reports/` and the name of the study's folder."""
+    return Path("reports") / (study_path(study).resolve().parent.name or "study")
+
+
+def check(study: Path | str, *, progress: Progress | None = None) -> Checked:
+    """Read a study and its exports and tell every fault, without computing or writing anything.
+
+    Raises
+    ------
+    MaterialityError
+        With every fault found.
+    """
+    import numpy as np
+
+    from materiality.gathering import examine
+
+    found, gathered = examine(study, progress=progress)
+    n = gathered.moments.per_group(gathered.moments.stack("n").astype(np.int64))
+    return Checked(
+        study=found,
+        rows={export.name: export.fates for export in gathered.exports},
+        respondents={group.name: int(k) for group, k in zip(found.groups, n, strict=True)},
+    )
+
+
+def simulate(study: Path | str, *, out: Path | str, seed: int | None = None) -> int:
+    """Write an export with simulated answers whose truth the study file gives, spoilt rows among them.
+
+    Parameters
+    ----------
+    study : path
+        A `study.toml`, or its folder; its `[simulation]` table is the truth.
+    out : path
+        The CSV file to write; only a simulated one is ever replaced.
+    seed : int, optional
+        Instead of the study's.
+
+    Returns
+    -------
+    int
+        Rows written.
+    """
+    from materiality import simulation
+
+    made = simulation.simulate(load_study(study), seed=seed)
+    simulation.write_csv(made, Path(out))
+    return len(made.rows)
+
+
+__all__ = ["Checked", "check", "default_out", "run", "simulate"]

@@ -1,0 +1,280 @@
+"""Figures of an assessment. Each function takes the assessment and returns a matplotlib figure; none writes files."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from materiality.assessment import Assessment
+from materiality.placement import Placement, place_labels
+from materiality.study import Pillar, ThresholdRule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INCHES = (11.0, 8.5)
+LAYOUT_DPI = 100
+LABEL_SIZE = 8.0
+LABEL_WIDTH = 27
+LABEL_LINES = 3
+DOT_RADIUS = 4.6
+"""In pixels at `LAYOUT_DPI`; the markers are drawn to fill it."""
+NO_PILLAR = ""
+MARKERS = {
+    Pillar.ENVIRONMENTAL.value: "o",
+    Pillar.SOCIAL.value: "s",
+    Pillar.GOVERNANCE.value: "D",
+    Pillar.ECONOMIC.value: "^",
+    NO_PILLAR: "o",
+}
+COLOURS = {
+    Pillar.ENVIRONMENTAL.value: "#0b7a5b",
+    Pillar.SOCIAL.value: "#0868ac",
+    Pillar.GOVERNANCE.value: "#b3560a",
+    Pillar.ECONOMIC.value: "#8b3a86",
+    NO_PILLAR: "#44505c",
+}
+INK, QUIET, TINT = "#1f2933", "#6b7785", "#f3f6f4"
+WIDE_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "SimHei",
+    "Arial Unicode MS",
+)
+THRESHOLD_WORDS = {
+    ThresholdRule.MEAN: "the mean of the scores",
+    ThresholdRule.MEDIAN: "the median of the scores",
+    ThresholdRule.MIDPOINT: "the middle of the scale",
+    ThresholdRule.LARGEST_GAP: "the largest gap between scores",
+}
+
+
+@contextmanager
+def house_style(text: str = "") -> Iterator[None]:
+    """The look of all figures, for the time of one drawing: settings of matplotlib are left as they were.
+
+    Parameters
+    ----------
+    text : str
+        What the figure will say; where it holds Chinese, Japanese or Korean, an installed font for them is added.
+    """
+    families = ["DejaVu Sans"]
+    if any(ord(char) > 0x2E7F for char in text):
+        from matplotlib.font_manager import fontManager
+
+        installed = set(fontManager.get_font_names())
+        families += [name for name in WIDE_FONTS if name in installed]
+    style: dict[Any, Any] = {
+        **sns.axes_style("whitegrid"),
+        **sns.plotting_context("notebook", font_scale=0.85),
+        "font.family": families,
+        "grid.color": "#e3e8e6",
+        "axes.edgecolor": "#aab4b0",
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "svg.hashsalt": "materiality",
+        "pdf.fonttype": 42,
+        "text.parse_math": False,
+    }
+    with mpl.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def draw_matrix(assessment: Assessment) -> Figure:
+    """The materiality matrix: a dot per issue with its intervals, coloured and shaped by pillar, and the thresholds.
+
+    The axes are zoomed to the data. Labels touch neither each other nor any dot; a thin line leads to a dot where its
+    label could not stand beside it. Issues without a score on both axes are left out, and named below the figure.
+    """
+    points = assessment.matrix.points.dropna(subset=["x", "y"])
+    study = assessment.study
+    labels = [shorten(label) for label in points["label"]]
+    with house_style("".join([*labels, study.title, *(axis.label for axis in study.axes.values())])):
+        figure = Figure(figsize=INCHES, dpi=LAYOUT_DPI)
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_axes((0.075, 0.115, 0.9, 0.775))
+        _frame(axes, assessment, points)
+        for pillar, rows in points.groupby("pillar", sort=False):
+            axes.errorbar(
+                rows["x"],
+                rows["y"],
+                xerr=_reach(rows, "x"),
+                yerr=_reach(rows, "y"),
+                fmt="none",
+                ecolor=COLOURS[str(pillar)],
+                elinewidth=0.8,
+                alpha=0.28,
+                zorder=2,
+            )
+            axes.scatter(
+                rows["x"],
+                rows["y"],
+                s=(DOT_RADIUS * 2 * 72 / LAYOUT_DPI) ** 2 * 0.8,
+                marker=MARKERS[str(pillar)],
+                color=COLOURS[str(pillar)],
+                edgecolor="white",
+                linewidth=0.7,
+                zorder=4,
+            )
+        _headings(figure, axes, assessment, points)
+        placement = _label(axes, canvas, points, labels)
+        figure.label_placement = placement  # type: ignore[attr-defined]
+    return figure
+
+
+def shorten(label: str, width: int = LABEL_WIDTH, lines: int = LABEL_LINES) -> str:
+    """A label broken into at most three lines; what does not fit is cut with an ellipsis.
+
+    Wide characters (Chinese, Japanese, Korean) count twice.
+    """
+    if any(ord(char) > 0x2E7F for char in label):
+        half = width // 2
+        pieces = [label[k : k + half] for k in range(0, len(label), half)]
+    else:
+        pieces = textwrap.wrap(label, width) or [label]
+    if len(pieces) > lines:
+        pieces = [*pieces[: lines - 1], pieces[lines - 1][: width - 1].rstrip() + "…"]
+    return "\n".join(pieces)
+
+
+def _reach(rows: pd.DataFrame, axis: str) -> np.ndarray:
+    """How far the interval reaches below and above, as matplotlib wants it."""
+    return np.clip(np.array([rows[axis] - rows[f"{axis}_low"], rows[f"{axis}_high"] - rows[axis]]), 0.0, None)
+
+
+def _frame(axes: Axes, assessment: Assessment, points: pd.DataFrame) -> None:
+    """Limits zoomed to the data, and the thresholds that fall inside them."""
+    matrix, scale = assessment.matrix, assessment.study.scale
+    for axis, line in (("x", matrix.x_threshold), ("y", matrix.y_threshold)):
+        low, high = (
+            (points[f"{axis}_low"].min(), points[f"{axis}_high"].max()) if len(points) else (scale.low, scale.high)
+        )
+        margin = 0.05 * max(high - low, 0.04 * (scale.high - scale.low))
+        limits = (low - margin, high + margin)
+        getattr(axes, f"set_{axis}lim")(*limits)
+        if limits[0] < line < limits[1]:
+            draw = axes.axvline if axis == "x" else axes.axhline
+            draw(line, color=QUIET, linestyle=(0, (4, 3)), linewidth=1.0, zorder=1)
+    x, y = axes.get_xlim(), axes.get_ylim()
+    if len(points):
+        axes.fill_between(
+            [max(matrix.x_threshold, x[0]), x[1]],
+            max(matrix.y_threshold, y[0]),
+            y[1],
+            color=TINT,
+            zorder=0,
+            linewidth=0,
+        )
+    axes.set_xlim(x)
+    axes.set_ylim(y)
+
+
+def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.DataFrame) -> None:
+    study, matrix = assessment.study, assessment.matrix
+    for axis_id, put in ((study.x, axes.set_xlabel), (study.y, axes.set_ylabel)):
+        axis = study.axes[axis_id]
+        put(f"{axis.label or axis_id}  (scale {study.scale.low:g} to {study.scale.high:g})", fontsize=10, labelpad=6)
+    title = study.title
+    if assessment.simulated and "simulated" not in title.casefold():
+        title += " (simulated answers)"
+    figure.text(0.075, 0.962, "\n".join(textwrap.wrap(title, 90)[:2]), fontsize=13, weight="bold", va="center")
+    kept = int(assessment.sample.moments.stack("n").sum()) if assessment.sample.moments.cells else 0
+    rules = [study.tiers.thresholds.get(axis, ThresholdRule.MEAN) for axis in (study.x, study.y)]
+    same = (
+        THRESHOLD_WORDS[rules[0]]
+        if rules[0] == rules[1] and isinstance(rules[0], ThresholdRule)
+        else "as the study sets"
+    )
+    note = (
+        f"{kept:,} respondents. Bars: {study.confidence:.0%} intervals. Dashed: thresholds "
+        f"({matrix.x_threshold:.2f} across, {matrix.y_threshold:.2f} up: {same}). Shaded: above both."
+    )
+    missing = assessment.matrix.points.loc[~assessment.matrix.points.index.isin(points.index), "label"]
+    if len(missing):
+        note += f" Not shown, for want of ratings: {', '.join(missing)}."
+    if assessment.simulated:
+        note = "Simulated answers, not a real survey. " + note
+    figure.text(0.075, 0.012, "\n".join(textwrap.wrap(note, 165)[:3]), fontsize=7.5, color=QUIET, va="bottom")
+    present = [pillar for pillar in MARKERS if pillar and (points["pillar"] == pillar).any()]
+    handles = [
+        Line2D([], [], linestyle="", marker=MARKERS[p], color=COLOURS[p], markersize=6.5, label=p.capitalize())
+        for p in present
+    ]
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(0.068, 0.94),
+            ncols=4,
+            frameon=False,
+            fontsize=8.5,
+            handletextpad=0.2,
+            columnspacing=1.4,
+        )
+
+
+def _label(axes: Axes, canvas: FigureCanvasAgg, points: pd.DataFrame, labels: Sequence[str]) -> Placement:
+    """Place the labels, in pixels, and draw them with their leaders."""
+    to_pixels = axes.transData
+    dots = to_pixels.transform(points[["x", "y"]].to_numpy(float)) if len(points) else np.zeros((0, 2))
+    halo = [withStroke(linewidth=2.2, foreground="white", alpha=0.85)]
+    texts = [
+        axes.text(
+            0,
+            0,
+            label,
+            fontsize=LABEL_SIZE,
+            linespacing=1.05,
+            ha="center",
+            va="center",
+            transform=None,
+            zorder=5,
+            path_effects=halo,
+        )
+        for label in labels
+    ]
+    extents = [text.get_window_extent(canvas.get_renderer()) for text in texts]
+    sizes = np.array([[box.width + 2, box.height + 1] for box in extents]).reshape(-1, 2)
+    frame = axes.get_window_extent()
+    ends = [
+        (row.x_low, row.y, row.x_high, row.y, row.x, row.y_low, row.x, row.y_high)
+        for row in points.itertuples(index=False)
+    ]
+    segments = to_pixels.transform(np.array(ends, float).reshape(-1, 2)).reshape(-1, 4)
+    segments = np.vstack([segments, *(line.get_window_extent().extents for line in axes.lines)])
+    placement = place_labels(
+        dots,
+        sizes,
+        radius=DOT_RADIUS,
+        bounds=(frame.x0 + 3, frame.y0 + 3, frame.x1 - 3, frame.y1 - 3),
+        segments=segments,
+    )
+    back = axes.transAxes.inverted()
+    for text, box, leader in zip(texts, placement.boxes, placement.leaders, strict=True):
+        text.set_transform(axes.transAxes)
+        text.set_position(tuple(back.transform(((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))))
+        if np.isfinite(leader).all():
+            start, end = back.transform(leader.reshape(2, 2))
+            axes.plot(
+                [start[0], end[0]], [start[1], end[1]], color=QUIET, linewidth=0.6, transform=axes.transAxes, zorder=3
+            )
+    return placement

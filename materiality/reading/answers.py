@@ -1,0 +1,224 @@
+"""Cells to values: an answer is a point of the scale, an answer that is no rating, or a fault; never a guess."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+import unicodedata
+from itertools import accumulate
+from typing import NamedTuple
+
+from materiality.errors import joined, nearest, shown
+from materiality.responses import KIND_OF_SPECIAL, Kind
+from materiality.study import Group, Scale, fold
+
+NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+DATE = re.compile(
+    rf"\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}.*|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}.*|\d{{1,2}}[-/]\d{{1,2}}"
+    rf"|\d{{1,2}}[-\s]?({MONTHS})[a-z]*.*|({MONTHS})[a-z]*[-\s]\d{{1,4}}|\d{{1,2}}月\d{{1,2}}日",
+    re.IGNORECASE,
+)
+MARK = 1e300
+"""Answers that are no rating travel beside the ratings as `MARK` times their `Kind`: one lookup reads a cell."""
+FAULTY = MARK * (max(Kind) + 1)
+REMEMBERED = 100_000
+
+
+class Unreadable(NamedTuple):
+    """Why a cell cannot be read, and how to mend it."""
+
+    what: str
+    mend: str
+
+
+class Answers(dict[str, float]):
+    """Reads rating cells; remembers each text once it is understood.
+
+    Looking up a text gives its rating, `MARK` times the `Kind` of an answer that is no rating, or `FAULTY`.
+    """
+
+    def __init__(self, scale: Scale) -> None:
+        super().__init__()
+        self.scale = scale
+        self.meanings = {fold(label): float(point) for label, point in scale.labels.items()}
+        self.meanings.update({fold(text): MARK * KIND_OF_SPECIAL[kind] for text, kind in scale.special.items()})
+
+    def __missing__(self, text: str) -> float:
+        value = self._read(text.replace("\ufeff", " ").strip())
+        if value != FAULTY and len(self) < REMEMBERED:
+            self[text] = value
+        return value
+
+    def _read(self, text: str) -> float:
+        folded = fold(text)
+        if folded in self.meanings:
+            return self.meanings[folded]
+        if not folded:
+            return MARK * Kind.BLANK
+        if NUMBER.fullmatch(text):
+            number = float(text)
+            if self.scale.low <= number <= self.scale.high and (not self.scale.step or number in self.scale.points):
+                return number
+        return FAULTY
+
+    def explain(self, text: str) -> Unreadable:
+        """What is wrong with a cell that reads as `FAULTY`."""
+        scale, cell = self.scale, text.strip()
+        span = f"the scale {scale.low:g} to {scale.high:g}"
+        no_answer = "correct the cell, or add it to [scale.special] if it means no answer."
+        if DECIMAL_COMMA.fullmatch(cell):
+            close = self._nearest_point(float(cell.replace(",", ".")))
+            return Unreadable(
+                f"{shown(cell)} has a decimal comma.{close}", "write numbers with a point, or export them so."
+            )
+        if DATE.fullmatch(cell):
+            return Unreadable(
+                f"{shown(cell)} is a date where a rating on {span} should be; "
+                "spreadsheets turn an answer such as '1-5' into one.",
+                "export again and open the file with that column as text, or correct the cell.",
+            )
+        number = _number(cell)
+        if number is not None and NUMBER.fullmatch(cell):
+            if scale.low <= number <= scale.high:
+                return Unreadable(
+                    f"{cell} lies between the points of {span}.{self._nearest_point(number)}",
+                    "correct the cell, or set step in [scale] (0 lets any number count).",
+                )
+            return Unreadable(f"{cell} is off {span}.", no_answer)
+        if number is not None:
+            plain = self._nearest_point(number)
+            return Unreadable(f"{shown(cell)} is no plain number.{plain}", "write it in the digits 0 to 9.")
+        known = [*scale.labels, *scale.special]
+        close = nearest(cell, known)
+        return Unreadable(
+            f"{shown(cell)} is no answer on {span}."
+            + (f" Nearest: {close}." if close else "")
+            + ("" if known else " [scale.labels] names no answers in words."),
+            "correct the cell, or add it to [scale.labels] with its point, or to [scale.special] if it is no rating.",
+        )
+
+    def _nearest_point(self, number: float) -> str:
+        if self.scale.points and math.isfinite(number):
+            return f" Nearest: {min(self.scale.points, key=lambda point: abs(point - number)):g}."
+        return ""
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(unicodedata.normalize("NFKC", text).replace("_", "x"))
+    except ValueError:
+        return None
+
+
+class Memberships(dict[str, int]):
+    """Reads group cells; each text becomes a number that stands for a set of groups.
+
+    Attributes
+    ----------
+    patterns : list of tuple of int
+        The sets of groups seen, by that number.
+    strangers : dict of int to list of str
+        For a pattern in which a name was not known: those names.
+    """
+
+    def __init__(self, groups: tuple[Group, ...], separator: str) -> None:
+        super().__init__()
+        self.groups = groups
+        self.separator = separator
+        self.owner = {
+            fold(answer): number
+            for number, group in enumerate(groups)
+            for answer in (group.id, group.name, *group.answers)
+        }
+        self.patterns: list[tuple[int, ...]] = []
+        self.strangers: dict[int, list[str]] = {}
+        self._numbers: dict[tuple[tuple[int, ...], tuple[str, ...]], int] = {}
+
+    def __missing__(self, text: str) -> int:
+        known, strange = self._read(text)
+        number = self._numbers.setdefault((known, strange), len(self.patterns))
+        if number == len(self.patterns):
+            self.patterns.append(known)
+            if strange:
+                self.strangers[number] = list(strange)
+        if len(self) < REMEMBERED:
+            self[text] = number
+        return number
+
+    def _read(self, text: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        whole = fold(text)
+        if not whole:
+            return (), ()
+        if whole in self.owner:
+            return (self.owner[whole],), ()
+        if not self.separator:
+            return (), (text.strip(),)
+        parts = text.split(self.separator)
+        known, strange, start = set(), [], 0
+        while start < len(parts):
+            joins = list(accumulate(parts[start:], lambda left, right: left + self.separator + right))
+            length = next((k for k in range(len(joins), 0, -1) if fold(joins[k - 1]) in self.owner), 0)
+            if length:
+                known.add(self.owner[fold(joins[length - 1])])
+            elif parts[start].strip():
+                strange.append(parts[start].strip())
+            start += max(length, 1)
+        return tuple(sorted(known)), tuple(strange)
+
+    def explain(self, stranger: str) -> Unreadable:
+        """What is wrong with a name that belongs to no group."""
+        names = {fold(a): (a, g.id) for g in self.groups for a in (g.id, g.name, *g.answers)}
+        close = nearest(stranger, [name for name, _ in names.values()], 1)
+        hint = ""
+        if close:
+            name, group = names[fold(close.strip("'"))]
+            hint = f" Nearest: '{name}' (group {group})."
+        elif self.separator == "" and any(fold(part) in self.owner for part in re.split("[,;┋|/]", stranger)):
+            hint = " If it names several groups, give group_separator."
+        return Unreadable(
+            f"{shown(stranger)} is no group.{hint}"
+            + ("" if hint else f" Groups: {joined(g.id for g in self.groups)}."),
+            'add it to that group\'s `answers`, correct the cell, or set unknown_group = "drop" in [cleaning].',
+        )
+
+
+def read_weight(text: str) -> float | Unreadable:
+    """A design weight: a positive number."""
+    number = float(text) if NUMBER.fullmatch(text.strip()) or _scientific(text) else math.nan
+    if number > 0 and math.isfinite(number):
+        return number
+    found = shown(text) if text.strip() else "an empty cell"
+    return Unreadable(f"{found} is no design weight.", "give every respondent a positive number.")
+
+
+def _scientific(text: str) -> bool:
+    return re.fullmatch(r"\s*[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{1,3}\s*", text) is not None
+
+
+def read_seconds(text: str) -> float | Unreadable:
+    """A duration in seconds; NaN where the cell is blank."""
+    cell = text.strip()
+    if not cell:
+        return math.nan
+    if NUMBER.fullmatch(cell) and float(cell) >= 0:
+        return float(cell)
+    return Unreadable(f"{shown(cell)} is no number of seconds.", "write seconds as a number, or leave the cell blank.")
+
+
+def read_time(text: str, time_format: str) -> dt.datetime | Unreadable | None:
+    """A point in time, ISO 8601 or in the study's `time_format`; None where the cell is blank."""
+    cell = text.strip()
+    if not cell:
+        return None
+    try:
+        moment = dt.datetime.strptime(cell, time_format) if time_format else dt.datetime.fromisoformat(cell)
+    except ValueError:
+        wanted = f"the format {time_format}" if time_format else "ISO 8601 (2024-05-31 14:02:59)"
+        return Unreadable(
+            f"{shown(cell)} is no time in {wanted}.",
+            'say how times are written with time_format in [[responses]], e.g. "%m/%d/%Y %H:%M:%S".',
+        )
+    return moment.replace(tzinfo=None) if moment.tzinfo is None else moment.astimezone(dt.UTC).replace(tzinfo=None)

@@ -1,0 +1,341 @@
+"""Exports to blocks of responses: which column means what, and every cell that cannot be read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from materiality.errors import Faults, MaterialityError, shown
+from materiality.reading.answers import (
+    FAULTY,
+    MARK,
+    Answers,
+    Memberships,
+    Unreadable,
+    read_seconds,
+    read_time,
+    read_weight,
+)
+from materiality.reading.tables import Record, Table, column_letters, open_table, records_disagree
+from materiality.responses import Block, Kind
+from materiality.study import Export, Study, UnknownGroup, export_path, fold
+
+BLOCK_ROWS = 10_000
+SIMULATED_MARK = "Simulated answers"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where in an export the mapped columns stand; None where the study names none."""
+
+    questions: tuple[int, ...]
+    respondent: int | None
+    group: int | None
+    weight: int | None
+    seconds: int | None
+    started: int | None
+    finished: int | None
+
+
+@dataclass
+class Source:
+    """One export of a study, opened, with its mapped columns.
+
+    Attributes
+    ----------
+    number : int
+        Which of the study's exports.
+    path : Path
+        Where it lies.
+    table : Table
+        Its header and records.
+    columns : Columns
+        Where the mapped columns stand.
+    simulated : bool
+        The file says of itself that its answers are simulated.
+    """
+
+    study: Study
+    number: int
+    path: Path
+    table: Table
+    columns: Columns
+    simulated: bool
+    answers: Answers = field(init=False)
+    memberships: Memberships = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.answers = Answers(self.study.scale)
+        self.memberships = Memberships(self.study.groups, self.export.group_separator)
+
+    @property
+    def export(self) -> Export:
+        """The study file's entry."""
+        return self.study.responses[self.number]
+
+    def blocks(self, faults: Faults, *, rows: int = BLOCK_ROWS, verify: bool = True) -> Iterator[Block]:
+        """Read the export block by block; cells that cannot be read are added to `faults` and count as blank.
+
+        Where `verify` is set, an independent count of the records must agree with the number read.
+        """
+        read, records = 0, self.table.records()
+        try:
+            while chunk := list(itertools.islice(records, rows)):
+                read += len(chunk)
+                yield self._block(chunk, faults)
+        except MaterialityError as error:
+            faults.take(error)
+            return
+        if verify and records_disagree(self.table, read, self.path, self.export):
+            faults.add(
+                f"{read} rows were read, and an independent count of the file's records differs.",
+                mend="look for unbalanced quotes or mixed line ends, and export the file again.",
+                file=self.table.name,
+            )
+
+    def respondents(self) -> Iterator[str]:
+        """Each row's respondent id, blank where there is none; only the ids are looked at."""
+        place = self.columns.respondent
+        assert place is not None
+        for _, record in self.table.records():
+            yield record[place].strip() if record else ""
+
+    def _block(self, chunk: list[tuple[int, Record]], faults: Faults) -> Block:
+        width = len(self.table.header)
+        blank = [""] * width
+        numbers = np.fromiter((row for row, _ in chunk), np.int64, len(chunk))
+        empty = np.fromiter((not record for _, record in chunk), np.bool_, len(chunk))
+        cells: list[Sequence[str]] = list(zip(*(record or blank for _, record in chunk), strict=True))
+        ratings, kinds = self._ratings(cells, numbers, faults)
+        members, unknown = self._members(cells, numbers, empty, faults)
+        return Block(
+            export=np.full(len(chunk), self.number, np.int32),
+            row=numbers,
+            ratings=ratings,
+            kinds=kinds,
+            members=members,
+            unknown_group=unknown,
+            empty=empty,
+            weight=self._weights(cells, numbers, empty, faults),
+            seconds=self._seconds(cells, numbers, faults),
+            identity=self._identities(cells, len(chunk)),
+        )
+
+    def _ratings(
+        self, cells: list[Sequence[str]], rows: NDArray[np.int64], faults: Faults
+    ) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+        values = np.empty((len(rows), len(self.columns.questions)))
+        for k, place in enumerate(self.columns.questions):
+            column = cells[place]
+            values[:, k] = np.fromiter(map(self.answers.__getitem__, column), np.float64, len(rows))
+            for i in np.flatnonzero(values[:, k] == FAULTY):
+                self._tell(faults, self.answers.explain(column[int(i)]), rows[i], place)
+        kinds = np.where(values < MARK, 0, np.rint(values / MARK)).astype(np.int8)
+        kinds[values == FAULTY] = Kind.BLANK
+        return np.where(kinds == Kind.RATING, values, np.nan), kinds
+
+    def _members(
+        self, cells: list[Sequence[str]], rows: NDArray[np.int64], empty: NDArray[np.bool_], faults: Faults
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        groups = self.study.groups
+        if self.columns.group is None:
+            here = next(k for k, group in enumerate(groups) if group.id == self.export.group_is)
+            members = np.zeros((len(rows), len(groups)), np.bool_)
+            members[~empty, here] = True
+            return members, np.zeros(len(rows), np.bool_)
+        column = cells[self.columns.group]
+        patterns = np.fromiter(map(self.memberships.__getitem__, column), np.intp, len(rows))
+        table = np.zeros((len(self.memberships.patterns), len(groups)), np.bool_)
+        for number, pattern in enumerate(self.memberships.patterns):
+            table[number, list(pattern)] = True
+        strange = np.isin(patterns, list(self.memberships.strangers))
+        if self.study.cleaning.unknown_group is UnknownGroup.FAULT:
+            for i in np.flatnonzero(strange):
+                for stranger in self.memberships.strangers[int(patterns[i])]:
+                    self._tell(faults, self.memberships.explain(stranger), rows[i], self.columns.group)
+        return table[patterns], strange
+
+    def _weights(
+        self, cells: list[Sequence[str]], rows: NDArray[np.int64], empty: NDArray[np.bool_], faults: Faults
+    ) -> NDArray[np.float64]:
+        weights = np.ones(len(rows))
+        if self.columns.weight is not None:
+            for i in np.flatnonzero(~empty):
+                value = read_weight(cells[self.columns.weight][int(i)])
+                if isinstance(value, Unreadable):
+                    self._tell(faults, value, rows[i], self.columns.weight)
+                else:
+                    weights[i] = value
+        return weights
+
+    def _seconds(self, cells: list[Sequence[str]], rows: NDArray[np.int64], faults: Faults) -> NDArray[np.float64]:
+        seconds = np.full(len(rows), np.nan)
+        columns = self.columns
+        if columns.seconds is not None:
+            for i, text in enumerate(cells[columns.seconds]):
+                value = read_seconds(text)
+                if isinstance(value, Unreadable):
+                    self._tell(faults, value, rows[i], columns.seconds)
+                else:
+                    seconds[i] = value
+        elif columns.started is not None and columns.finished is not None:
+            for i in range(len(rows)):
+                times: list[dt.datetime] = []
+                for place in (columns.started, columns.finished):
+                    moment = read_time(cells[place][i], self.export.time_format)
+                    if isinstance(moment, Unreadable):
+                        self._tell(faults, moment, rows[i], place)
+                    elif moment is not None:
+                        times.append(moment)
+                if len(times) == 2:
+                    seconds[i] = (times[1] - times[0]).total_seconds()
+                    if seconds[i] < 0:
+                        what = f"the end {shown(cells[columns.finished][i])} lies before the start."
+                        told = Unreadable(
+                            what, "correct the cell, or leave started and finished out of the study file."
+                        )
+                        self._tell(faults, told, rows[i], columns.finished)
+                        seconds[i] = math.nan
+        return seconds
+
+    def _identities(self, cells: list[Sequence[str]], rows: int) -> NDArray[np.uint64]:
+        if self.columns.respondent is None:
+            return np.zeros(rows, np.uint64)
+        scope = self.scope
+        return np.fromiter((identity(text.strip(), scope) for text in cells[self.columns.respondent]), np.uint64, rows)
+
+    @property
+    def scope(self) -> str:
+        """What makes this export's ids differ from those of others; empty where they are one set."""
+        return str(self.number) if self.export.own_ids else ""
+
+    def _tell(self, faults: Faults, why: Unreadable, row: np.int64, place: int) -> None:
+        name = self.table.header[place].strip() or column_letters(place)
+        faults.add(why.what, mend=why.mend, file=self.table.name, row=int(row), column=name)
+
+
+def identity(respondent: str, scope: str = "") -> int:
+    """A hash that stands for a respondent's id; 0 where there is none."""
+    if not respondent:
+        return 0
+    return int.from_bytes(blake2b(f"{scope}\0{respondent}".encode(), digest_size=8).digest(), "little") or 1
+
+
+def open_exports(study: Study, study_file: Path, faults: Faults) -> list[Source]:
+    """Open every export of a study and find its columns; what cannot be opened or found is added to `faults`."""
+    sources = []
+    ids = {group.id for group in study.groups}
+    for number, export in enumerate(study.responses):
+        if bool(export.group) == bool(export.group_is) or (export.group_is and export.group_is not in ids):
+            continue  # told with the study file's faults
+        path = export_path(study_file, export)
+        try:
+            table = open_table(path, export)
+        except MaterialityError as error:
+            faults.take(error)
+            continue
+        columns = _find_columns(study, number, table, faults)
+        if columns is not None:
+            marked = any(fold(name) == fold(SIMULATED_MARK) for name in table.header)
+            sources.append(Source(study, number, path, table, columns, marked))
+    _check_margins(study, sources, faults)
+    return sources
+
+
+def _find_columns(study: Study, number: int, table: Table, faults: Faults) -> Columns | None:
+    export = study.responses[number]
+    owners: dict[int, str] = {}
+    sound = True
+
+    def find(name: str, key: str) -> int | None:
+        nonlocal sound
+        if not name:
+            return None
+        try:
+            place = table.place(name)
+        except LookupError as error:
+            sound = False
+            faults.add(
+                f"the study's {key} {error}",
+                mend="correct the name in the study file, or the header in the export.",
+                file=table.name,
+                column=name,
+            )
+            return None
+        if owners.setdefault(place, key) != key:
+            sound = False
+            faults.add(
+                f"serves as {owners[place]} and as {key}.",
+                mend="name a column of its own for each.",
+                file=table.name,
+                column=name,
+            )
+        return place
+
+    layout, axes = study.layout, list(study.axes)
+    where = {
+        q: f"{axes[a]}, {study.issues[i].id}" for a, row in enumerate(layout.question_of) for i, q in enumerate(row)
+    }
+    questions = tuple(find(name, f"question ({where[q]})") or 0 for q, name in enumerate(layout.questions))
+    plain: dict[str, Callable[[], int | None]] = {
+        key: (lambda key=key: find(getattr(export, key), key))  # type: ignore[misc]
+        for key in ("respondent", "group", "weight", "seconds", "started", "finished")
+    }
+    found = {key: look() for key, look in plain.items()}
+    return Columns(questions=questions, **found) if sound else None
+
+
+def _check_margins(study: Study, sources: list[Source], faults: Faults) -> None:
+    if not sources or len(sources) < len(study.responses):
+        return
+    for group in study.groups:
+        for column in group.margins:
+            if not any(fold(column) in map(fold, source.table.header) for source in sources):
+                faults.add(
+                    f"the margins of group '{group.id}' name a column that no export has.",
+                    mend="correct the name in [groups.margins], or leave the margin out.",
+                    column=column,
+                )
+
+
+def duplicated(sources: list[Source], *, held: int = 1 << 20) -> frozenset[int]:
+    """Identities of the respondents who stand in more than one row, from a pass over the ids alone.
+
+    Hashes are spilled to a temporary file and looked through by ranges, so memory does not grow with the rows.
+
+    Parameters
+    ----------
+    sources : list of Source
+    held : int
+        About how many hashes are held at once.
+    """
+    import tempfile
+
+    with tempfile.TemporaryFile() as spill:
+        total = 0
+        for source in sources:
+            if source.columns.respondent is None:
+                continue
+            ids = (identity(text, source.scope) for text in source.respondents())
+            while len(chunk := np.fromiter(itertools.islice(ids, held), np.uint64)):
+                spill.write(chunk.tobytes())
+                total += len(chunk)
+        ranges = max(1, math.ceil(total / held))
+        found: set[int] = set()
+        for part in range(ranges):
+            spill.seek(0)
+            pieces = []
+            while raw := spill.read(8 * held):
+                chunk = np.frombuffer(raw, np.uint64)
+                pieces.append(chunk[(chunk != 0) & (chunk % np.uint64(ranges) == part)])
+            values, times = np.unique(np.concatenate(pieces) if pieces else np.empty(0, np.uint64), return_counts=True)
+            found.update(map(int, values[times > 1]))
+    return frozenset(found)

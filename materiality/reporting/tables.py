@@ -1,0 +1,113 @@
+"""The tables and `result.json`: every number of an assessment, 10 significant digits, in fixed columns."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from materiality.assessment import Assessment
+from materiality.cleaning import KEPT, REASONS, flag_names
+
+RESULT_SCHEMA = "materiality.result/1"
+DIGITS = 10
+
+
+def tables(assessment: Assessment) -> dict[str, pd.DataFrame]:
+    """The tables by file name, without the dispositions, which are written line by line."""
+    return {
+        "matrix": assessment.matrix.points,
+        "scores": assessment.scores,
+        "group_scores": assessment.group_scores,
+        "weights": assessment.weights,
+        **({"flagged": assessment.flagged} if len(assessment.flagged) else {}),
+    }
+
+
+def write_tables(assessment: Assessment, folder: Path) -> None:
+    """Write every table as CSV: UTF-8, `.` decimals, missing as empty."""
+    folder.mkdir()
+    for name, table in tables(assessment).items():
+        table.to_csv(folder / f"{name}.csv", index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
+    write_dispositions(assessment, folder / "dispositions.csv")
+
+
+def write_dispositions(assessment: Assessment, path: Path) -> None:
+    """Write one line per row read: file, row, fate, reason, and its flags."""
+    ledger = assessment.gathered.ledger
+    header = True
+    for lines in ledger.lines():
+        kept = lines["reason"] == KEPT
+        names = {int(flags): "; ".join(flag_names(int(flags))) for flags in np.unique(lines["flags"])}
+        table = pd.DataFrame(
+            {
+                "file": np.array(ledger.exports, object)[lines["export"]],
+                "row": lines["row"],
+                "fate": np.where(kept, "kept", "excluded"),
+                "reason": np.where(kept, "", np.array(REASONS, object)[lines["reason"]]),
+                "flags": [names[int(flags)] for flags in lines["flags"]],
+            }
+        )
+        table.to_csv(path, index=False, mode="w" if header else "a", header=header, lineterminator="\n")
+        header = False
+
+
+def result(assessment: Assessment) -> dict[str, Any]:
+    """Everything that the tables hold, with the study and the thresholds, as `docs/outputs.md` documents it."""
+    study, matrix = assessment.study, assessment.matrix
+    return {
+        "schema": RESULT_SCHEMA,
+        "title": study.title,
+        "organisation": study.organisation,
+        "period": study.period,
+        "simulated": assessment.simulated,
+        "seed": study.seed,
+        "confidence": study.confidence,
+        "study": json.loads(study.model_dump_json(exclude={"simulation"})),
+        "axes": {"x": study.x, "y": study.y},
+        "thresholds": {study.x: _number(matrix.x_threshold), study.y: _number(matrix.y_threshold)},
+        "tier_1": {
+            "issues": matrix.points.loc[matrix.points["tier"] == 1, "issue"].tolist(),
+            "confidence_all_stay": _number(matrix.tiers.all_stay),
+            "confidence_same_set": _number(matrix.tiers.same_set),
+            "confidence_highest_on_x": _number(float(matrix.tiers.top[0])),
+            "confidence_highest_on_y": _number(float(matrix.tiers.top[1])),
+        },
+        "rows": [
+            {
+                "file": export.name,
+                "read": export.rows,
+                "kept": export.fates["kept"],
+                "excluded": {r: n for r, n in export.fates.items() if r != "kept" and not r.startswith("flagged: ")},
+                "flagged": {
+                    r.removeprefix("flagged: "): n for r, n in export.fates.items() if r.startswith("flagged: ")
+                },
+            }
+            for export in assessment.gathered.exports
+        ],
+        **{name: records(table) for name, table in tables(assessment).items()},
+        "warnings": list(assessment.warnings),
+    }
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table as a list of rows for JSON: 10 significant digits, missing as null."""
+    columns = {str(name): [_number(value) for value in table[name].tolist()] for name in table.columns}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _number(value: Any) -> Any:
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write JSON as UTF-8, readable, without NaN."""
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")

@@ -1,0 +1,158 @@
+"""Tiers of issues by thresholds on two axes, with the confidence of each placement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from materiality.stats import normal_draws
+from materiality.study import MaterialRule, ThresholdRule
+
+FloatArray = NDArray[np.float64]
+DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Tiers:
+    """Where the issues fall.
+
+    Attributes
+    ----------
+    thresholds : float array, shape (2,)
+        On x and on y, from the estimates.
+    tier : float array, shape (issues,)
+        1 above both thresholds, 2 above one, 3 above none; NaN where an estimate is missing.
+    tier_confidence : float array, shape (issues,)
+        Share of the draws in which the issue falls in that tier.
+    material : float array, shape (issues,)
+        1 or 0 by the rule; NaN where an estimate is missing.
+    p_material : float array, shape (issues,)
+        Share of the draws in which the rule calls it material.
+    all_stay : float
+        Share of the draws in which every issue of tier 1 falls in tier 1; NaN where tier 1 is empty.
+    same_set : float
+        Share of the draws in which tier 1 is exactly the same set.
+    top : float array, shape (2,)
+        On each axis, share of the draws in which the issues of tier 1 are the highest ones.
+    """
+
+    thresholds: FloatArray
+    tier: FloatArray
+    tier_confidence: FloatArray
+    material: FloatArray
+    p_material: FloatArray
+    all_stay: float
+    same_set: float
+    top: FloatArray
+
+
+def threshold(rule: ThresholdRule | float, values: FloatArray, midpoint: float) -> FloatArray:
+    """A threshold for each set of scores.
+
+    Parameters
+    ----------
+    rule : ThresholdRule or float
+        A number is the threshold itself.
+    values : float array, shape (…, issues)
+        Scores; NaN where an issue has none.
+    midpoint : float
+        Of the scale.
+
+    Returns
+    -------
+    float array, shape (…)
+
+    Examples
+    --------
+    >>> threshold(ThresholdRule.LARGEST_GAP, np.array([1.0, 2.0, 4.0, 4.5]), 3.0).tolist()
+    3.0
+    """
+    shape = values.shape[:-1]
+    match rule:
+        case ThresholdRule.MEAN:
+            return np.asarray(np.nanmean(values, axis=-1))
+        case ThresholdRule.MEDIAN:
+            return np.asarray(np.nanmedian(values, axis=-1))
+        case ThresholdRule.MIDPOINT:
+            return np.full(shape, midpoint)
+        case ThresholdRule.LARGEST_GAP:
+            ordered = np.sort(values[..., np.isfinite(values).reshape(-1, values.shape[-1]).all(axis=0)], axis=-1)
+            if ordered.shape[-1] < 2:
+                return np.asarray(ordered.mean(axis=-1))
+            widest = np.diff(ordered, axis=-1).argmax(axis=-1)[..., None]
+            below = np.take_along_axis(ordered, widest, -1)
+            return np.asarray(((below + np.take_along_axis(ordered, widest + 1, -1)) / 2)[..., 0])
+        case _:
+            return np.full(shape, float(rule))
+
+
+def place(
+    values: FloatArray,
+    covariance: FloatArray,
+    rules: tuple[ThresholdRule | float, ThresholdRule | float],
+    *,
+    material_rule: MaterialRule,
+    midpoint: float,
+    generator: np.random.Generator,
+    draws: int = DRAWS,
+) -> Tiers:
+    """Tiers from the scores on both axes, and how often draws of the scores agree.
+
+    The draws are of the joint distribution of the estimates; issues are never resampled. Thresholds that the scores
+    set are set anew in each draw. A score equal to its threshold does not lie above it.
+
+    Parameters
+    ----------
+    values : float array, shape (2, issues)
+        Scores on x and on y.
+    covariance : float array, shape (2 issues, 2 issues)
+        Of the scores, x before y; finite where the scores are.
+    rules : pair
+        The threshold of x and of y.
+    material_rule : MaterialRule
+    midpoint : float
+        Of the scale.
+    generator : numpy Generator
+    draws : int
+    """
+    issues = values.shape[1]
+    known = np.isfinite(values).all(axis=0)
+    drawn = np.full((draws, 2, issues), np.nan)
+    both = np.concatenate([known, known])
+    if known.any():
+        noise = normal_draws(values.ravel()[both], covariance[np.ix_(both, both)], draws, generator)
+        drawn[:, :, known] = noise.reshape(draws, 2, -1)
+    thresholds = np.full(2, np.nan)
+    above = np.zeros((2, issues), np.bool_)
+    drawn_above = np.zeros((draws, 2, issues), np.bool_)
+    for axis, rule in enumerate(rules):
+        if known.any():
+            thresholds[axis] = threshold(rule, values[axis, known], midpoint)
+            drawn_thresholds = threshold(rule, drawn[:, axis][:, known], midpoint)
+            above[axis] = known & (np.nan_to_num(values[axis]) > thresholds[axis])
+            drawn_above[:, axis] = known & (np.nan_to_num(drawn[:, axis]) > drawn_thresholds[:, None])
+    tier, drawn_tier = 3 - above.sum(axis=0), 3 - drawn_above.sum(axis=1)
+    enough = 2 if material_rule is MaterialRule.BOTH else 1
+    first = tier == 1
+    missing = np.where(known, 0.0, np.nan)
+    return Tiers(
+        thresholds=thresholds,
+        tier=tier + missing,
+        tier_confidence=(drawn_tier == tier).mean(axis=0) + missing,
+        material=(above.sum(axis=0) >= enough) + missing,
+        p_material=(drawn_above.sum(axis=1) >= enough).mean(axis=0) + missing,
+        all_stay=float((drawn_tier[:, first] == 1).all(axis=1).mean()) if first.any() else float("nan"),
+        same_set=float(((drawn_tier == 1) == first).all(axis=1).mean()) if first.any() else float("nan"),
+        top=np.array([_stay_on_top(drawn[:, axis][:, known], first[known]) for axis in range(2)]),
+    )
+
+
+def _stay_on_top(drawn: FloatArray, chosen: NDArray[np.bool_]) -> float:
+    """Share of the draws in which the lowest of the chosen lies above the highest of the others."""
+    if not chosen.any():
+        return float("nan")
+    if chosen.all():
+        return 1.0
+    return float((drawn[:, chosen].min(axis=1) > drawn[:, ~chosen].max(axis=1)).mean())

@@ -1,0 +1,146 @@
+"""Paths, and small studies written to disk, that several tests share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from materiality.responses import Block, Kind
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def shared(*parts: str) -> Path:
+    """A file of the shared material beside the project; the test is skipped where it is absent."""
+    path = SHARED.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"../shared/{'/'.join(parts)} is absent")
+    return path
+
+
+@pytest.fixture
+def golden():
+    """Numbers from R's survey package, by file name."""
+
+    def load(name: str) -> Any:
+        return json.loads(shared("reference", "json", name).read_text())
+
+    return load
+
+
+def block(
+    ratings: Any,
+    members: Any,
+    *,
+    weight: Any = None,
+    kinds: Any = None,
+    seconds: Any = None,
+    identity: Any = None,
+    empty: Any = None,
+    unknown_group: Any = None,
+    row: Any = None,
+) -> Block:
+    """A block from plain lists; NaN is a blank unless `kinds` says otherwise."""
+    ratings = np.asarray(ratings, float)
+    n = len(ratings)
+    if kinds is None:
+        kinds = np.where(np.isnan(ratings), Kind.BLANK, Kind.RATING)
+    return Block(
+        export=np.zeros(n, np.int32),
+        row=np.arange(2, n + 2) if row is None else np.asarray(row),
+        ratings=ratings,
+        kinds=np.asarray(kinds, np.int8),
+        members=np.asarray(members, bool),
+        unknown_group=np.zeros(n, bool) if unknown_group is None else np.asarray(unknown_group, bool),
+        empty=np.zeros(n, bool) if empty is None else np.asarray(empty, bool),
+        weight=np.ones(n) if weight is None else np.asarray(weight, float),
+        seconds=np.full(n, np.nan) if seconds is None else np.asarray(seconds, float),
+        identity=np.zeros(n, np.uint64) if identity is None else np.asarray(identity, np.uint64),
+    )
+
+
+STUDY = """\
+title = "A small study"
+
+[scale]
+low = 1
+high = 5
+
+[scale.special]
+"Don't know" = "dont_know"
+
+[[responses]]
+file = "responses.csv"
+respondent = "id"
+group = "group"
+
+[[groups]]
+id = "staff"
+label = "Staff"
+
+[[groups]]
+id = "buyers"
+label = "Buyers"
+answers = ["Customer"]
+
+[[issues]]
+id = "climate"
+label = "Climate"
+pillar = "environmental"
+
+[[issues]]
+id = "safety"
+label = "Safety"
+pillar = "social"
+
+[[issues]]
+id = "ethics"
+label = "Ethics"
+pillar = "governance"
+
+[axes.people]
+label = "Importance to people"
+column = "{label}"
+
+[axes.business]
+label = "Impact on the business"
+column = "Impact of {label}"
+
+[matrix]
+x = "business"
+y = "people"
+
+[privacy]
+profile = "off"
+"""
+
+HEADER = "id,group,Climate,Safety,Ethics,Impact of Climate,Impact of Safety,Impact of Ethics"
+ROWS = (
+    "1,Staff,4,5,3,4,4,2",
+    "2,Staff,5,4,3,5,3,3",
+    "3,Customer,3,5,4,4,5,2",
+    "4,Customer,4,4,2,5,4,3",
+    "5,Buyers,5,5,3,3,4,1",
+)
+
+
+def write_study(
+    folder: Path, *, study: str = STUDY, rows: tuple[str, ...] = ROWS, header: str = HEADER, csv: str | None = None
+) -> Path:
+    """A study folder with one export; returns the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "study.toml").write_text(study, encoding="utf-8")
+    text = "\n".join((header, *rows, "")) if csv is None else csv
+    (folder / "responses.csv").write_text(text, encoding="utf-8", newline="")
+    return folder
+
+
+@pytest.fixture
+def small_study(tmp_path: Path) -> Path:
+    """The folder of a small, sound study."""
+    return write_study(tmp_path / "small")

@@ -1,0 +1,292 @@
+"""Estimates equal R's survey package, closed forms, and a second route through the rows."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from conftest import block, shared
+from scipy import stats as scipy_stats
+
+from materiality.estimates import estimate, rating_variances, score_weights, summarise
+from materiality.moments import moments_of
+
+VARIABLES = ("api00", "api99", "meals", "ell", "sch.wide")
+STYPES = ("E", "H", "M")
+RELATIVE = 1e-9
+THOUSANDS = np.array([1.0, 1.0, 1.0, 1.0, 1000.0])
+"""The yes/no variable is read in thousandths, to be of the size of the others: all share one midpoint."""
+
+
+def api(name: str, columns: tuple[str, ...] = VARIABLES):
+    """R's api data as a block whose groups are the school types, and the strata's sizes."""
+    with shared("reference", "data", f"{name}.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    number = {"": math.nan, "Yes": 1000.0, "No": 0.0}
+    ratings = [[number[row[c]] if row[c] in number else float(row[c]) for c in columns] for row in rows]
+    members = [[row["stype"] == stype for stype in STYPES] for row in rows]
+    responses = block(ratings, members, weight=[float(row["pw"]) for row in rows])
+    return responses, np.array([float(row["fpc"]) for row in rows])
+
+
+def by_group(responses, *, strata=None, population=None, contrasts=None, groups=3):
+    """All variables' means in every group (variables inside groups), or combinations of them."""
+    sample = summarise(moments_of(responses, midpoint=500.0, strata=strata))
+    variables = responses.ratings.shape[1]
+    if contrasts is None:
+        questions = np.tile(np.arange(variables), groups)
+        weights = np.repeat(np.eye(groups), variables, axis=0)
+    else:
+        questions = np.tile(np.arange(variables), len(contrasts))
+        weights = np.repeat(np.asarray(contrasts, float), variables, axis=0)
+    cells = None if strata is None else np.array([cell.stratum for cell in sample.moments.cells])
+    found = estimate(
+        sample, questions, weights, confidence=0.95, low=-np.inf, high=np.inf, population=population, strata=cells
+    )
+    unit = np.tile(THOUSANDS[-variables:] if variables == 5 else np.ones(variables), len(found.values) // variables)
+    return replace(found, values=found.values / unit, covariance=found.covariance / np.outer(unit, unit))
+
+
+def in_r_order(reference, field):
+    """svyby names its coefficients group:variable with variables outside; bring them variables inside groups."""
+    place = {name: k for k, name in enumerate(reference["names"])}
+    names = [f"{g}:{v}" for g in STYPES for v in ("api00", "api99", "meals", "ell", "sw")]
+    order = [place[name] for name in names]
+    values = np.array(reference[field], float)
+    return values[np.ix_(order, order)] if values.ndim == 2 else values[order]
+
+
+@pytest.mark.parametrize(("design", "fpc"), [("strat_fpc", True), ("strat_nofpc", False)])
+def test_group_means_standard_errors_and_covariances_equal_r_on_a_stratified_sample(golden, design, fpc):
+    reference = golden("survey_linearisation.json")["domains"][design]["stype"]
+    responses, sizes = api("apistrat")
+    population = np.array([sizes[responses.members[:, g]][0] for g in range(3)]) if fpc else None
+    found = by_group(responses, population=population)
+    np.testing.assert_allclose(found.values, in_r_order(reference, "est"), rtol=RELATIVE)
+    np.testing.assert_allclose(found.std_error, in_r_order(reference, "se"), rtol=RELATIVE)
+    scale = np.sqrt(np.outer(*(np.diag(in_r_order(reference, "vcov")),) * 2))
+    np.testing.assert_allclose(found.covariance / scale, in_r_order(reference, "vcov") / scale, atol=RELATIVE)
+
+
+def test_group_means_and_covariances_equal_r_where_groups_are_domains_of_a_simple_random_sample(golden):
+    reference = golden("survey_linearisation.json")["domains"]["srs_fpc"]["stype"]
+    responses, sizes = api("apisrs")
+    found = by_group(responses, strata=np.zeros(len(responses), int), population=sizes[:1])
+    np.testing.assert_allclose(found.values, in_r_order(reference, "est"), rtol=RELATIVE)
+    np.testing.assert_allclose(found.std_error, in_r_order(reference, "se"), rtol=RELATIVE)
+    scale = np.sqrt(np.outer(*(np.diag(in_r_order(reference, "vcov")),) * 2))
+    np.testing.assert_allclose(found.covariance / scale, in_r_order(reference, "vcov") / scale, atol=RELATIVE)
+
+
+@pytest.mark.parametrize("weighting", ["w1", "w2"])
+@pytest.mark.parametrize(
+    ("design", "data", "stratified", "fpc"),
+    [
+        ("strat_fpc", "apistrat", True, True),
+        ("strat_nofpc", "apistrat", True, False),
+        ("srs_fpc", "apisrs", False, True),
+        ("srs_nofpc", "apisrs", False, False),
+    ],
+)
+def test_composites_of_group_means_and_their_joint_covariance_equal_r(golden, design, data, stratified, fpc, weighting):
+    composite = golden("survey_linearisation.json")["composite"]
+    lam = [composite[weighting][stype] for stype in STYPES]
+    reference = composite[design][weighting]
+    responses, sizes = api(data)
+    strata = None if stratified else np.zeros(len(responses), int)
+    population = None
+    if fpc:
+        population = np.array([sizes[responses.members[:, g]][0] for g in range(3)]) if stratified else sizes[:1]
+    found = by_group(responses, strata=strata, population=population, contrasts=[lam, [1, -1, 0]])
+    np.testing.assert_allclose(found.values[:5], reference["joint"]["est"], rtol=RELATIVE)
+    expected = np.array(reference["joint"]["vcov"])
+    scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    np.testing.assert_allclose(found.covariance[:5, :5] / scale, expected / scale, atol=RELATIVE)
+    for k, name in enumerate(("api00", "api99", "meals", "ell", "sw")):
+        assert found.values[5 + k] == pytest.approx(reference[name]["est"]["E_minus_H"], rel=RELATIVE)
+        assert found.std_error[5 + k] == pytest.approx(reference[name]["se"]["E_minus_H"], rel=RELATIVE)
+
+
+@pytest.mark.parametrize("design", ["strat_fpc", "strat_nofpc", "srs_fpc", "srs_nofpc", "strat_unstratified_wr"])
+def test_means_of_everybody_equal_r(golden, design):
+    reference = golden("survey_linearisation.json")["designs"][design]["mean"]
+    responses, sizes = api("apisrs" if design.startswith("srs") else "apistrat")
+    types = responses.members.argmax(axis=1)
+    strata = types if design in {"strat_fpc", "strat_nofpc"} else np.zeros(len(responses), int)
+    population = np.array([sizes[strata == h][0] for h in np.unique(strata)]) if design.endswith("_fpc") else None
+    everybody = block(responses.ratings, np.ones((len(responses), 1)), weight=responses.weight)
+    found = by_group(everybody, strata=strata, population=population, groups=1)
+    np.testing.assert_allclose(found.values, list(reference["estimate"].values()), rtol=RELATIVE)
+    np.testing.assert_allclose(found.std_error, list(reference["se"].values()), rtol=RELATIVE)
+    expected = np.array(reference["vcov"])
+    scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    np.testing.assert_allclose(found.covariance / scale, expected / scale, atol=RELATIVE)
+
+
+def test_skipped_answers_stay_in_the_design_as_in_r(golden):
+    reference = golden("survey_linearisation.json")["item_missing"]
+    responses, _ = api("apistrat", tuple(reference["vars"]))
+    everybody = block(responses.ratings, np.ones((len(responses), 1)), weight=responses.weight)
+    found = by_group(everybody, strata=responses.members.argmax(axis=1), groups=1)
+    np.testing.assert_allclose(found.values, reference["est"], rtol=RELATIVE)
+    expected = np.array(reference["vcov"])
+    scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    np.testing.assert_allclose(found.covariance / scale, expected / scale, atol=RELATIVE)
+
+
+def test_composite_with_a_group_of_one_equals_r_but_for_the_variance_that_r_leaves_out(golden):
+    reference = golden("lonely_and_exact.json")["remove"]
+    with shared("reference", "data", "lonely.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    responses = block(
+        [[float(r["y"])] for r in rows],
+        [[r["group"] == g for g in "ABC"] for r in rows],
+        weight=[float(r["w"]) for r in rows],
+    )
+    sample = summarise(moments_of(responses, midpoint=3.0))
+    found = estimate(sample, np.array([0]), np.array([[0.5, 0.3, 0.2]]), confidence=0.95, low=1.0, high=5.0)
+    assert found.values[0] == pytest.approx(reference["composite"], rel=RELATIVE)
+    lent = found.covariance[0, 0] - reference["composite_se"] ** 2
+    variances = rating_variances(sample)[:2, 0]
+    pooled = (5 * variances[0] + 3 * variances[1]) / 8
+    assert lent == pytest.approx(0.2**2 * pooled, rel=RELATIVE)
+
+
+def random_responses(seed: int, *, n: int = 60, questions: int = 4, groups: int = 3, overlap: bool = True):
+    generator = np.random.default_rng(seed)
+    ratings = generator.integers(1, 6, (n, questions)).astype(float)
+    ratings[generator.random((n, questions)) < 0.15] = np.nan
+    members = np.zeros((n, groups), bool)
+    members[np.arange(n), generator.integers(0, groups, n)] = True
+    if overlap:
+        members |= generator.random((n, groups)) < 0.2
+    return block(ratings, members, weight=generator.uniform(0.5, 2.0, n))
+
+
+def row_by_row(responses, questions, weights, population):
+    """The covariance from the rows, with loops, as the method's definition reads."""
+    n, targets = len(responses), len(questions)
+    parts = np.zeros((n, targets))
+    for t, (j, lam) in enumerate(zip(questions, weights, strict=True)):
+        for g in range(responses.members.shape[1]):
+            inside = responses.members[:, g]
+            rated = inside & ~np.isnan(responses.ratings[:, j])
+            total = responses.weight[rated].sum()
+            mean = (responses.weight[rated] * responses.ratings[rated, j]).sum() / total
+            factor = (1 - inside.sum() / population[g]) * inside.sum() / (inside.sum() - 1)
+            for i in np.flatnonzero(rated):
+                share = responses.weight[i] * (responses.ratings[i, j] - mean) / total
+                parts[i, t] += math.sqrt(factor) * lam[g] * share
+    return parts.T @ parts
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_joint_covariance_with_shared_respondents_and_skipped_answers_equals_a_row_by_row_sum(seed):
+    responses = random_responses(seed)
+    sample = summarise(moments_of(responses, midpoint=3.0))
+    questions = np.array([0, 1, 2, 3, 0, 2])
+    weights = np.random.default_rng(100 + seed).normal(size=(6, 3))
+    population = np.array([100.0, 1000.0, 77.0])
+    found = estimate(sample, questions, weights, confidence=0.95, low=1, high=5, population=population)
+    np.testing.assert_allclose(
+        found.covariance, row_by_row(responses, questions, weights, population), rtol=1e-10, atol=1e-14
+    )
+
+
+def test_the_mean_of_one_unweighted_group_has_the_textbook_t_interval():
+    ratings = np.array([4, 5, 3, 4, 2, 4, 3.0])
+    sample = summarise(moments_of(block(ratings[:, None], np.ones((7, 1))), midpoint=3.0))
+    found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.9, low=1, high=5)
+    expected = scipy_stats.t.interval(0.9, 6, ratings.mean(), scipy_stats.sem(ratings))
+    assert (found.low[0], found.high[0]) == pytest.approx(expected, rel=1e-12)
+    assert found.df[0] == pytest.approx(6)
+
+
+def test_two_groups_of_equal_size_and_spread_have_twice_the_degrees_of_freedom():
+    ratings = [[1.0], [2.0], [3.0]] * 2
+    members = [[1, 0]] * 3 + [[0, 1]] * 3
+    sample = summarise(moments_of(block(ratings, members), midpoint=3.0))
+    found = estimate(sample, np.array([0]), np.array([[0.5, 0.5]]), confidence=0.95, low=1, high=5)
+    assert found.df[0] == pytest.approx(4)
+
+
+def test_the_same_people_in_two_groups_count_once_in_the_degrees_of_freedom():
+    sample = summarise(moments_of(block([[1.0], [2.0], [3.0], [5.0]], [[1, 1]] * 4), midpoint=3.0))
+    found = estimate(sample, np.array([0]), np.array([[0.5, 0.5]]), confidence=0.95, low=1, high=5)
+    assert (found.n[0], found.df[0]) == (4, 3)
+    assert found.std_error[0] == pytest.approx(scipy_stats.sem([1, 2, 3, 5]))
+
+
+def test_unanimous_answers_never_get_an_interval_of_no_width():
+    sample = summarise(moments_of(block([[5.0]] * 10, [[1]] * 10), midpoint=3.0))
+    found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
+    dissenters = 1 - 0.025 ** (1 / 10)
+    assert found.covariance[0, 0] == 0
+    assert (found.low[0], found.high[0]) == pytest.approx((5 - 4 * dissenters, 5))
+
+
+def test_one_respondent_alone_leaves_the_whole_scale_open():
+    sample = summarise(moments_of(block([[4.0]], [[1]]), midpoint=3.0))
+    found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
+    assert (found.low[0], found.high[0]) == (1, 5)
+    assert math.isnan(found.std_error[0])
+
+
+def test_everybody_asked_leaves_no_sampling_error_but_for_the_correction_turned_off():
+    responses = block([[4.0], [5.0], [3.0]], [[1]] * 3)
+    sample = summarise(moments_of(responses, midpoint=3.0))
+    census = estimate(
+        sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5, population=np.array([3.0])
+    )
+    assert (census.low[0], census.values[0], census.high[0]) == (4, 4, 4)
+
+
+def test_a_group_without_ratings_is_left_out_and_the_others_weights_still_add_up():
+    responses = block([[4.0], [np.nan]], [[1, 0], [0, 1]])
+    sample = summarise(moments_of(responses, midpoint=3.0))
+    weights = score_weights(sample, np.array([0]), np.array([[1.0, 3.0]]))
+    assert weights.tolist() == [[1.0, 0.0]]
+
+
+def test_an_issue_without_any_rating_has_no_score_and_no_interval():
+    sample = summarise(moments_of(block([[np.nan], [np.nan]], [[1], [1]]), midpoint=3.0))
+    weights = score_weights(sample, np.array([0]), np.array([[1.0]]))
+    found = estimate(sample, np.array([0]), weights, confidence=0.95, low=1, high=5)
+    assert np.isnan([found.values[0], found.low[0], found.high[0]]).all()
+
+
+def test_doubling_every_weight_changes_nothing():
+    responses = random_responses(1)
+    doubled = block(responses.ratings, responses.members, weight=2 * responses.weight)
+    results = []
+    for one in (responses, doubled):
+        sample = summarise(moments_of(one, midpoint=3.0))
+        results.append(estimate(sample, np.arange(4), np.full((4, 3), 1 / 3), confidence=0.95, low=1, high=5))
+    np.testing.assert_allclose(results[0].covariance, results[1].covariance, rtol=1e-12)
+    np.testing.assert_allclose(results[0].values, results[1].values, rtol=1e-14)
+
+
+def test_large_groups_outweigh_small_ones_only_by_their_group_weight():
+    small, large = [[5.0]] * 3, [[1.0]] * 300
+    sample = summarise(moments_of(block(small + large, [[1, 0]] * 3 + [[0, 1]] * 300), midpoint=3.0))
+    found = estimate(sample, np.array([0]), np.array([[0.5, 0.5]]), confidence=0.95, low=1, high=5)
+    assert found.values[0] == pytest.approx(3)
+
+
+def test_t_intervals_of_a_group_mean_cover_as_often_as_exact_enumeration_says():
+    """Over every sample of four from a uniform five-point scale, the share of intervals that hold the mean 3."""
+    covered = 0
+    for answers in product((1, 2, 3, 4, 5), repeat=4):
+        sample = summarise(moments_of(block([[float(a)] for a in answers], [[1]] * 4), midpoint=3.0))
+        found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
+        covered += found.low[0] <= 3 <= found.high[0]
+    expected = 0
+    for answers in product((1, 2, 3, 4, 5), repeat=4):
+        mean, sem = np.mean(answers), scipy_stats.sem(answers)
+        reach = scipy_stats.t.ppf(0.975, 3) * sem if sem else 4 * (1 - 0.025 ** (1 / 4))
+        expected += abs(mean - 3) <= reach + 1e-12
+    assert covered == expected
