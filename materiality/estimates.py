@@ -177,8 +177,8 @@ def estimate(
     References
     ----------
     Woodruff (1971), JASA 66; Särndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, chapter 5;
-    Lumley (2010), Complex Surveys. Equal to R's `survey::svyby(…, covmat = TRUE)` with `svycontrast` where the groups are
-    the strata.
+    Lumley (2010), Complex Surveys. Equal to R's `survey::svyby(…, covmat = TRUE)` with `svycontrast` where
+    the groups are the strata.
     """
     if strata is None:
         pieces = _contributions(sample, questions, weights, _group_factors(sample, population))

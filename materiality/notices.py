@@ -76,6 +76,6 @@ def _hidden(study: Study, group_scores: pd.DataFrame) -> Iterator[str]:
         names = ", ".join(group.name for group in study.groups if group.id in hidden)
         yield (
             f"Some means are hidden in the tables, because fewer than {study.privacy.hidden_below} people gave a "
-            f"rating or because one such group could be worked out from the others: {names}. What else is published is not "
-            "yet checked for ways to work them out."
+            f"rating or because one such group could be worked out from the others: {names}. What else is published is "
+            "not yet checked for ways to work them out."
         )
