@@ -42,7 +42,7 @@ def run(study: Path, out: Path | None, seed: int | None) -> None:
         click.echo(_account(export.name, export.fates))
     points = assessment.matrix.points
     first = points.loc[points["tier"] == 1].sort_values("y", ascending=False)["label"].tolist()
-    click.echo(f"Tier 1, above both thresholds: {', '.join(first) or 'no issue'}.")
+    click.echo(f"Tier 1, above both thresholds: {'; '.join(first) or 'no issue'}.")
     for warning in assessment.warnings:
         click.echo(f"Note: {warning}")
     click.echo(f"Written: {folder / 'report.html'}")

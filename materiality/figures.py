@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 
 from materiality.assessment import Assessment
 from materiality.placement import Placement, place_labels
@@ -83,8 +82,7 @@ def house_style(text: str = "") -> Iterator[None]:
         installed = set(fontManager.get_font_names())
         families += [name for name in WIDE_FONTS if name in installed]
     style: dict[Any, Any] = {
-        **sns.axes_style("whitegrid"),
-        **sns.plotting_context("notebook", font_scale=0.85),
+        **mpl.style.library["seaborn-v0_8-whitegrid"],
         "font.family": families,
         "grid.color": "#e3e8e6",
         "axes.edgecolor": "#aab4b0",
@@ -236,7 +234,7 @@ def _label(axes: Axes, canvas: FigureCanvasAgg, points: pd.DataFrame, labels: Se
     """Place the labels, in pixels, and draw them with their leaders."""
     to_pixels = axes.transData
     dots = to_pixels.transform(points[["x", "y"]].to_numpy(float)) if len(points) else np.zeros((0, 2))
-    halo = [withStroke(linewidth=2.2, foreground="white", alpha=0.85)]
+    veil = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}
     texts = [
         axes.text(
             0,
@@ -248,7 +246,7 @@ def _label(axes: Axes, canvas: FigureCanvasAgg, points: pd.DataFrame, labels: Se
             va="center",
             transform=None,
             zorder=5,
-            path_effects=halo,
+            bbox=veil,
         )
         for label in labels
     ]

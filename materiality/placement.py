@@ -14,12 +14,13 @@ Indices = NDArray[np.intp]
 Truths = NDArray[np.bool_]
 
 ADJACENT = 24  # places right beside the dot
-SPIRAL = 400  # places farther out
+SPIRAL = 360  # places farther out
 REACH = 0.35  # how far out, in diagonals of the bounds
-KEPT = 240  # the cheapest places, the only ones tried
+KEPT = 200  # the cheapest places, the only ones tried
 GRID = 30  # columns and rows of places all over the bounds, should the others not do
 CHOICE = 30  # a label whose so many-th place is costly has little choice
-LIFTED = (3, 6, 10, 3, 6, 10)  # labels taken up together and laid anew
+LIFTED = (6, 10, 4, 8)  # labels taken up together and laid anew
+EFFORT = 600_000  # places times trials, which bounds the time for hundreds of labels
 CACHED = 2**24  # numbers
 
 # Costs in radii of a dot: a label rather goes that much farther than suffer one of these. Whole numbers of single
@@ -140,7 +141,7 @@ class _Scene:
         boxes = _Spans(*middles.T, *np.broadcast_to(self.sizes[label] / 2, middles.shape).T)
         distance = _distances(boxes, self.dots)
         hits = (distance < rim - 1e-6).sum(1) + _boxes_meet(boxes.at(EACH), self.blocks, self.gap).sum(1)
-        first = np.argsort(HIDDEN * hits + distance[:, label], kind="stable")[: kept * 3 // 2]
+        first = np.argsort(HIDDEN * hits + distance[:, label], kind="stable")[: kept * 5 // 4]
         boxes, distance, hits = boxes.at(first), distance[first], hits[first]
         own = distance[:, label].copy()
         distance[:, label] = np.inf
@@ -238,14 +239,17 @@ class _Layout:
         self._insert(total, picks, np.arange(labels))
         cost = self._settle(total, picks)
         apart = np.hypot(*(self.scene.dots[:, None] - self.scene.dots).T)
+        trials = EFFORT // len(total)
         for lifted in LIFTED:
             excess = total[picks] - self.alone[:: self.each]
             for label in np.argsort(-excess, kind="stable"):
-                if total[picks[label]] - self.alone[picks[label]] < 1:
+                if not trials or total[picks[label]] - self.alone[picks[label]] < 1:
                     continue
+                trials -= 1
                 clashing = self._column(picks[label])[picks] > 0
                 near = np.argsort(np.where(clashing, -1.0, apart[label]), kind="stable")
-                out = np.union1d([label], near[: max(lifted, np.count_nonzero(clashing))])
+                most = min(max(lifted, np.count_nonzero(clashing)), 2 * lifted)
+                out = np.union1d([label], near[:most])
                 for first in (label, None):
                     trial, trial_picks = total.copy(), picks.copy()
                     for i in out:
