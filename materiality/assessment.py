@@ -149,7 +149,7 @@ def _scores_table(study: Study, estimates: Estimates) -> pd.DataFrame:
                     "axis": axis,
                     "issue": [issue.id for issue in study.issues],
                     "estimate": estimates.values[here],
-                    "std_error": estimates.std_error[here],
+                    "std_error": _known(estimates)[here],
                     "conf_low": estimates.low[here],
                     "conf_high": estimates.high[here],
                     "df": df,
@@ -171,6 +171,7 @@ def _group_scores_table(study: Study, sample: Sample) -> pd.DataFrame:
     """Every group's mean on every axis that asks it, and wherever else it answered the axis's questions."""
     groups, issues = len(study.groups), len(study.issues)
     group_of, issue_of = np.repeat(np.arange(groups), issues), np.tile(np.arange(issues), groups)
+    hidden = _hidden(study, sample)
     tables = []
     for k, axis in enumerate(study.axes):
         questions = np.array(study.layout.question_of[k])[issue_of]
@@ -190,7 +191,7 @@ def _group_scores_table(study: Study, sample: Sample) -> pd.DataFrame:
                 "group": [study.groups[g].id for g in group_of],
                 "issue": [study.issues[i].id for i in issue_of],
                 "estimate": found.values,
-                "std_error": found.std_error,
+                "std_error": _known(found),
                 "conf_low": found.low,
                 "conf_high": found.high,
                 "n": sample.n[group_of, questions],
@@ -198,24 +199,49 @@ def _group_scores_table(study: Study, sample: Sample) -> pd.DataFrame:
                 "dont_know": kinds[:, Kind.DONT_KNOW],
                 "not_applicable": kinds[:, Kind.NOT_APPLICABLE],
                 "blank": kinds[:, Kind.BLANK],
-                "suppressed": False,
+                "suppressed": hidden[group_of, questions],
             }
         )
         asked = np.array(study.layout.group_weights[k])[group_of] > 0
         answered = sample.n[group_of][:, np.unique(study.layout.question_of[k])].any(axis=1)
         tables.append(table[asked | answered])
-    return _suppressed(pd.concat(tables, ignore_index=True), study)
+    return _blanked(pd.concat(tables, ignore_index=True))
 
 
-def _suppressed(table: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Groups below the minimum size blanked, and the next smallest with them where one alone could be worked out."""
-    hidden = table["n"].between(1, study.privacy.hidden_below - 1)
-    for rows in table.groupby(["axis", "issue"]).groups.values():
-        if hidden.loc[rows].sum() == 1:
-            others = table.loc[rows, "n"][~hidden.loc[rows] & (table.loc[rows, "n"] > 0)]
-            if len(others):
-                hidden.loc[others.idxmin()] = True
-    table = table.astype(dict.fromkeys(("n", "dont_know", "not_applicable", "blank"), "Int64"))
+def _known(estimates: Estimates) -> np.ndarray:
+    """Standard errors; NaN where there is no estimate."""
+    return np.where(np.isfinite(estimates.values), estimates.std_error, np.nan)
+
+
+def _hidden(study: Study, sample: Sample) -> np.ndarray:
+    """Which groups' answers stay hidden, shape (groups, questions).
+
+    Those of groups below the minimum size, and of questions that fewer of the group rated. Where one alone of the
+    groups in a score is hidden, the score less the others would give it away: the next smallest is hidden with it, on
+    every axis that asks the question.
+    """
+    smallest, n = study.privacy.hidden_below, sample.n
+    hidden = ((n > 0) & (n < smallest)) | ((sample.respondents > 0) & (sample.respondents < smallest))[:, None]
+    scores = [
+        (np.array(weights) > 0, question)
+        for weights, questions in zip(study.layout.group_weights, study.layout.question_of, strict=True)
+        for question in questions
+    ]
+    settled = False
+    while not settled:
+        settled = True
+        for asked, question in scores:
+            inside = asked & (n[:, question] > 0)
+            shown = np.flatnonzero(inside & ~hidden[:, question])
+            if len(shown) and np.count_nonzero(inside & hidden[:, question]) == 1:
+                hidden[shown[n[shown, question].argmin()], question] = True
+                settled = False
+    return hidden
+
+
+def _blanked(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without the numbers of its suppressed rows."""
+    table.astype(dict.fromkeys(("n", "dont_know", "not_applicable", "blank"), "Int64"))
     shown = [
         "estimate",
         "std_error",
@@ -227,8 +253,7 @@ def _suppressed(table: pd.DataFrame, study: Study) -> pd.DataFrame:
         "not_applicable",
         "blank",
     ]
-    table.loc[hidden, shown] = pd.NA
-    table["suppressed"] = hidden
+    table.loc[table["suppressed"], shown] = pd.NA
     return table
 
 

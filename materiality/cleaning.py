@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +17,8 @@ from materiality.responses import Block, Kind, stack
 from materiality.study import Action, DuplicateChoice, Study, UnknownGroup
 
 BoolArray = NDArray[np.bool_]
+ROUNDING = 1e-9
+"""A share or a rate times a count may come out too high by this much, relatively."""
 STRAIGHT_LINE_LENGTH = 3
 """Fewer equal ratings than this on an axis are no straight line."""
 LEDGER = np.dtype([("export", "<i4"), ("row", "<i8"), ("reason", "u1"), ("flags", "<u2")])
@@ -102,11 +106,11 @@ def _answers(block: Block) -> NDArray[np.intp]:
 def _too_few(block: Block, questions: Questions) -> BoolArray:
     put = questions.put_to(block)
     answered = np.count_nonzero((block.kinds != Kind.BLANK) & put, axis=1)
-    return answered < questions.min_share_answered * np.count_nonzero(put, axis=1)
+    return answered < questions.min_share_answered * np.count_nonzero(put, axis=1) * (1 - ROUNDING)
 
 
 def _too_fast(block: Block, questions: Questions) -> BoolArray:
-    return block.seconds < questions.seconds_per_answer * _answers(block)
+    return block.seconds < questions.seconds_per_answer * _answers(block) * (1 - ROUNDING)
 
 
 def _straight_lined(block: Block, questions: Questions) -> BoolArray:
@@ -245,10 +249,14 @@ class Ledger:
     _late: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
     _rows: int = 0
 
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self._spool.close)
+
     def note(self, block: Block, reason: NDArray[np.uint8], flags: NDArray[np.uint16]) -> None:
         """Write a line for each row of a block."""
         lines = np.empty(len(block), LEDGER)
         lines["export"], lines["row"], lines["reason"], lines["flags"] = block.export, block.row, reason, flags
+        self._spool.seek(0, io.SEEK_END)
         self._spool.write(lines.tobytes())
         self._rows += len(block)
 
@@ -262,13 +270,13 @@ class Ledger:
 
     def lines(self, at_once: int = 50_000) -> Iterator[NDArray[np.void]]:
         """All lines in the order of reading, some at a time: `export`, `row`, `reason`, `flags`."""
-        self._spool.seek(0)
-        while raw := self._spool.read(LEDGER.itemsize * at_once):
-            lines = np.frombuffer(raw, LEDGER).copy()
+        size = LEDGER.itemsize * at_once
+        for place in range(0, LEDGER.itemsize * self._rows, size):
+            self._spool.seek(place)
+            lines = np.frombuffer(self._spool.read(size), LEDGER).copy()
             for k in np.flatnonzero(lines["flags"] == OPEN) if self._late else ():
                 lines["reason"][k], lines["flags"][k] = self._late[int(lines["export"][k]), int(lines["row"][k])]
             yield lines
-        self._spool.seek(0, 2)
 
     def counts(self) -> dict[str, Counter[str]]:
         """Per export, how many rows were kept and how many excluded, by reason; `flagged: …` counts kept rows."""

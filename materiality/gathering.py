@@ -83,7 +83,7 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
         for block in source.blocks(faults):
             reason, flags = apply_rules(block, study, questions)
             kept = reason == KEPT
-            if twice:
+            if len(twice):
                 held_back = kept & np.isin(block.identity, twice)
                 if held_back.any():
                     held.append(block.take(held_back))
@@ -128,14 +128,14 @@ def names_by_number(study: Study, sources: list[Source]) -> list[str]:
     return names
 
 
-def _ids_that_stand_twice(study: Study, sources: list[Source]) -> list[np.uint64]:
+def _ids_that_stand_twice(study: Study, sources: list[Source]) -> NDArray[np.uint64]:
     with_ids = [source for source in sources if source.columns.respondent is not None]
     if study.cleaning.duplicate is Action.OFF or not with_ids:
-        return []
+        return np.empty(0, np.uint64)
     try:
-        return [np.uint64(identity) for identity in sorted(duplicated(with_ids))]
+        return np.array(sorted(duplicated(with_ids)), np.uint64)
     except MaterialityError:
-        return []  # the pass over the rows meets the same fault, and tells it
+        return np.empty(0, np.uint64)  # the pass over the rows meets the same fault, and tells it
 
 
 def _moments(block: Block, study: Study, flags: NDArray[np.uint16]) -> Moments:
@@ -145,8 +145,9 @@ def _moments(block: Block, study: Study, flags: NDArray[np.uint16]) -> Moments:
 def _check_kept(study: Study, moments: Moments, exports: tuple[ExportRead, ...], faults: Faults) -> None:
     respondents = moments.per_group(moments.stack("n").astype(np.int64))
     if not respondents.any():
+        rows, groupless = sum(export.rows for export in exports), bool(moments.cells)
         faults.add(
-            f"no row of {sum(export.rows for export in exports)} was kept: "
+            f"no row of {rows} was kept{' with a group' if groupless else ''}: "
             + ", ".join(f"{times} {reason}" for export in exports for reason, times in export.fates.items())
             + ".",
             mend="look at the reasons; the group column, the scale's labels or [cleaning] may not fit the export.",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from materiality.estimates import Estimates, Sample
-from materiality.study import DuplicateChoice, Study, TierMethod
+from materiality.study import Action, DuplicateChoice, Study, TierMethod
 
 
 def notices(study: Study, sample: Sample, estimates: Estimates, group_scores: pd.DataFrame) -> list[str]:
@@ -24,21 +24,24 @@ def notices(study: Study, sample: Sample, estimates: Estimates, group_scores: pd
 def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str]:
     weights, issues = np.array(study.layout.group_weights), len(study.issues)
     for k, (axis_id, axis) in enumerate(study.axes.items()):
-        name = axis.label or axis_id
+        name, questions = axis.label or axis_id, list(study.layout.question_of[k])
         for g in np.flatnonzero(weights[k] > 0):
-            group, n = study.groups[g].name, sample.n[g, list(study.layout.question_of[k])]
+            group, n = study.groups[g].name, sample.n[g, questions]
             if not n.any():
                 yield f"Group {group} has no answers on the axis “{name}” and is left out of its scores."
                 continue
             if not n.all():
                 unrated = ", ".join(study.issues[i].name for i in np.flatnonzero(n == 0))
                 yield f"Group {group} gave no rating on “{name}” to, and is left out of the scores of: {unrated}."
-            if (n == 1).any():
-                alone = ", ".join(study.issues[i].name for i in np.flatnonzero(n == 1))
-                yield (
-                    f"Group {group} has a single rating on “{name}” of: {alone}. It shows no spread; the other groups' "
-                    "stands in for it."
-                )
+            others = sample.n[np.ix_((weights[k] > 0) & (np.arange(len(weights[k])) != g), questions)]
+            for lends, then in (
+                (True, "the other groups' stands in for it."),
+                (False, "nor does any other group, so the score may lie anywhere on the scale."),
+            ):
+                alone = np.flatnonzero((n == 1) & ((others > 1).any(axis=0) == lends))
+                if len(alone):
+                    of = ", ".join(study.issues[i].name for i in alone)
+                    yield f"Group {group} has a single rating on “{name}” of: {of}. It shows no spread; {then}"
         unscored = ~np.isfinite(estimates.values[k * issues : (k + 1) * issues])
         if unscored.any():
             lost = ", ".join(study.issues[i].name for i in np.flatnonzero(unscored))
@@ -50,11 +53,12 @@ def _corrected(study: Study, sample: Sample) -> Iterator[str]:
         known = [
             f"{group.name} ({n} of {group.population})"
             for group, n in zip(study.groups, sample.respondents, strict=True)
-            if group.population and n >= study.privacy.hidden_below
+            if group.population and n >= max(study.privacy.hidden_below, 1)
         ]
         if known:
             yield f"Finite population correction applied to: {', '.join(known)}."
-    if study.cleaning.duplicate_choice is not DuplicateChoice.FAULT:
+    settled = study.cleaning.duplicate is Action.DROP
+    if settled and study.cleaning.duplicate_choice is not DuplicateChoice.FAULT:
         which = study.cleaning.duplicate_choice.value.replace("_", " ")
         yield f"Of a respondent's conflicting rows the study keeps the {which} one."
 

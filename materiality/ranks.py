@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from materiality.stats import normal_draws
+from materiality.stats import ROUNDING, normal_draws
 
 FloatArray = NDArray[np.float64]
 DRAWS = 10_000
@@ -20,8 +20,8 @@ class Ranks:
     Attributes
     ----------
     rank, low, high : float arrays, shape (targets,)
-        The rank and the ends of its confidence set; NaN where there is no estimate. Equal estimates share the
-        better rank.
+        The rank and the ends of its confidence set; NaN where there is no estimate. Equal estimates, rounding
+        aside, share the better rank.
     """
 
     rank: FloatArray
@@ -69,18 +69,19 @@ def rank_sets(
     theta, sigma = values[known], covariance[np.ix_(known, known)]
     variance = np.diag(sigma)
     spread = np.sqrt(np.clip(variance[:, None] + variance[None, :] - 2 * sigma, 0.0, None))
-    spread[spread <= 1e-12 * max(np.sqrt(variance.max()), 1e-300)] = 0.0
+    spread[spread <= 1e-6 * np.sqrt(variance[:, None] + variance[None, :])] = 0.0
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     noise = normal_draws(np.zeros(len(known)), sigma, draws, generator)
-    if np.isfinite(df):
-        noise /= np.sqrt(generator.chisquare(df, draws) / df)[:, None]
     largest = np.zeros(draws)
     for k in range(len(known)):
         np.maximum(largest, np.abs((noise - noise[:, [k]]) * scale[k]).max(axis=1), out=largest)
-    critical = np.quantile(largest, confidence)
+    if np.isfinite(df):
+        shared = np.sqrt(generator.chisquare(df, draws) / df)
+        largest = np.divide(largest, shared, out=np.full(draws, np.inf), where=shared > 0)
+    critical = np.quantile(largest, confidence, method="higher")
     gap = theta[None, :] - theta[:, None]
-    above = (gap > critical * spread) & (spread > 0)
-    rank[known] = 1 + (gap > 0).sum(axis=1)
+    above = (spread > 0) & (gap * scale > critical) & (gap > ROUNDING)
+    rank[known] = 1 + (gap > ROUNDING).sum(axis=1)
     low[known] = 1 + above.sum(axis=1)
     high[known] = len(known) - above.sum(axis=0)
     return Ranks(rank, low, high)

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 FloatArray = NDArray[np.float64]
+ROUNDING = 1e-9
+"""Scores that differ by less, in points of the scale, differ by rounding alone."""
 
 
 def effective_n(total: ArrayLike, total_of_squares: ArrayLike) -> FloatArray:
@@ -133,7 +135,7 @@ def symmetric_root(covariance: FloatArray) -> FloatArray:
     Parameters
     ----------
     covariance : float array, shape (k, k)
-        Symmetric; eigenvalues below zero by rounding count as zero.
+        Symmetric; eigenvalues that are rounding beside the largest count as zero.
 
     Returns
     -------
@@ -145,7 +147,8 @@ def symmetric_root(covariance: FloatArray) -> FloatArray:
     [[2.0, 0.0], [0.0, 3.0]]
     """
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    return np.asarray((vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T)
+    rounding = len(values) * np.finfo(float).eps * np.abs(values).max(initial=0.0)
+    return np.asarray((vectors * np.sqrt(np.where(values > rounding, values, 0.0))) @ vectors.T)
 
 
 def normal_draws(mean: FloatArray, covariance: FloatArray, draws: int, generator: np.random.Generator) -> FloatArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from materiality.stats import normal_draws
+from materiality.stats import ROUNDING, normal_draws
 from materiality.study import MaterialRule, ThresholdRule
 
 FloatArray = NDArray[np.float64]
@@ -33,9 +33,9 @@ class Tiers:
     all_stay : float
         Share of the draws in which every issue of tier 1 falls in tier 1; NaN where tier 1 is empty.
     same_set : float
-        Share of the draws in which tier 1 is exactly the same set.
+        Share of the draws in which tier 1 is exactly the same set; NaN where tier 1 is empty.
     top : float array, shape (2,)
-        On each axis, share of the draws in which the issues of tier 1 are the highest ones.
+        On each axis, share of the draws in which the issues of tier 1 are the highest ones; NaN where it is empty.
     """
 
     thresholds: FloatArray
@@ -101,7 +101,7 @@ def place(
     """Tiers from the scores on both axes, and how often draws of the scores agree.
 
     The draws are of the joint distribution of the estimates; issues are never resampled. Thresholds that the scores
-    set are set anew in each draw. A score equal to its threshold does not lie above it.
+    set are set anew in each draw. A score equal to its threshold, rounding aside, does not lie above it.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ def place(
         if known.any():
             thresholds[axis] = threshold(rule, values[axis, known], midpoint)
             drawn_thresholds = threshold(rule, drawn[:, axis][:, known], midpoint)
-            above[axis] = known & (np.nan_to_num(values[axis]) > thresholds[axis])
-            drawn_above[:, axis] = known & (np.nan_to_num(drawn[:, axis]) > drawn_thresholds[:, None])
+            above[axis] = known & (np.nan_to_num(values[axis]) > thresholds[axis] + ROUNDING)
+            drawn_above[:, axis] = known & (np.nan_to_num(drawn[:, axis]) > drawn_thresholds[:, None] + ROUNDING)
     tier, drawn_tier = 3 - above.sum(axis=0), 3 - drawn_above.sum(axis=1)
     enough = 2 if material_rule is MaterialRule.BOTH else 1
     first = tier == 1

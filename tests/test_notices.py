@@ -1,0 +1,169 @@
+"""Every notice, word for word, and that none is given without a cause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import ROWS, STUDY, write_study
+
+from materiality.assessment import assess
+
+PEOPLE_ALONE = STUDY.replace('column = "Impact of {label}"', 'column = "Impact of {label}"\ngroups = { staff = 1 }')
+POPULATED = STUDY.replace('label = "Staff"', 'label = "Staff"\npopulation = 40')
+INTERNAL = 'profile = "internal"'
+PLENTY = tuple(f"{k},{('Staff', 'Customer')[k % 2]},{1 + k % 5},5,3,4,{1 + k % 4},2" for k in range(20))
+
+
+def told(folder: Path, study: str = STUDY, rows: tuple[str, ...] = ROWS) -> list[str]:
+    return list(assess(write_study(folder, study=study, rows=rows)).warnings)
+
+
+def test_a_study_with_nothing_amiss_has_no_notice(tmp_path):
+    assert told(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("study", "rows", "expected"),
+    [
+        pytest.param(
+            STUDY,
+            ROWS[:2],
+            [
+                "Group Buyers has no answers on the axis “Importance to people” and is left out of its scores.",
+                "Group Buyers has no answers on the axis “Impact on the business” and is left out of its scores.",
+            ],
+            id="a group without answers",
+        ),
+        pytest.param(PEOPLE_ALONE, (*ROWS[:4], "5,Buyers,5,5,3,,,"), [], id="a group that the axis does not ask"),
+        pytest.param(
+            STUDY,
+            ("1,Staff,,5,,4,4,2", "2,Staff,,4,,5,3,3", *ROWS[2:]),
+            [
+                "Group Staff gave no rating on “Importance to people” to, and is left out of the scores of: Climate, "
+                "Ethics."
+            ],
+            id="a group that skipped two issues",
+        ),
+        pytest.param(
+            STUDY,
+            ("1,Staff,4,5,,4,4,2", *ROWS[1:]),
+            [
+                "Group Staff has a single rating on “Importance to people” of: Ethics. It shows no spread; the other "
+                "groups' stands in for it."
+            ],
+            id="a single rating that the other group lends its spread",
+        ),
+        pytest.param(
+            PEOPLE_ALONE,
+            (ROWS[0], *ROWS[2:]),
+            [
+                "Group Staff has a single rating on “Importance to people” of: Climate, Safety, Ethics. It shows no "
+                "spread; the other groups' stands in for it.",
+                "Group Staff has a single rating on “Impact on the business” of: Climate, Safety, Ethics. It shows no "
+                "spread; nor does any other group, so the score may lie anywhere on the scale.",
+            ],
+            id="a single rating that nobody on the axis lends a spread",
+        ),
+        pytest.param(
+            STUDY,
+            (
+                "1,Staff,4,5,,4,4,2",
+                "2,Staff,4,5,,4,,2",
+                "3,Staff,,5,,4,,2",
+                "4,Customer,3,5,,4,4,2",
+                "5,Customer,3,5,,4,3,2",
+            ),
+            [
+                *(
+                    f"Group {group} gave no rating on “Importance to people” to, and is left out of the scores of: "
+                    "Ethics."
+                    for group in ("Staff", "Buyers")
+                ),
+                "No rating at all on “Importance to people”, so no score and no tier: Ethics.",
+                "Group Staff has a single rating on “Impact on the business” of: Safety. It shows no spread; the other "
+                "groups' stands in for it.",
+            ],
+            id="an issue that nobody rated",
+        ),
+    ],
+)
+def test_who_is_missing_from_which_score(tmp_path, study, rows, expected):
+    assert told(tmp_path, study, rows) == expected
+
+
+def test_an_axis_without_label_is_called_by_its_id(tmp_path):
+    assert told(tmp_path, STUDY.replace('label = "Importance to people"\n', ""), ROWS[:2])[0] == (
+        "Group Buyers has no answers on the axis “people” and is left out of its scores."
+    )
+
+
+@pytest.mark.parametrize(
+    ("study", "rows", "expected"),
+    [
+        pytest.param(
+            POPULATED, ROWS, ["Finite population correction applied to: Staff (2 of 40)."], id="a known population"
+        ),
+        pytest.param(POPULATED + "\n[weighting]\nfinite_population = false\n", ROWS, [], id="turned off"),
+        pytest.param(
+            POPULATED.replace('profile = "off"', INTERNAL),
+            PLENTY,
+            ["Finite population correction applied to: Staff (10 of 40)."],
+            id="a group large enough to be counted out",
+        ),
+    ],
+)
+def test_which_groups_the_finite_population_correction_was_applied_to(tmp_path, study, rows, expected):
+    assert told(tmp_path, study, rows) == expected
+
+
+@pytest.mark.parametrize("profile", ['profile = "off"', INTERNAL])
+def test_no_correction_is_claimed_for_a_group_of_which_nobody_answered(tmp_path, profile):
+    rows = tuple(row for row in PLENTY if "Customer" in row)
+    notices = told(tmp_path, POPULATED.replace('profile = "off"', profile), rows)
+    assert not any("Finite population" in notice for notice in notices)
+
+
+def test_the_size_of_a_hidden_group_is_not_told_with_its_correction(tmp_path):
+    notices = told(tmp_path, POPULATED.replace('profile = "off"', INTERNAL))
+    assert not any("Finite population" in notice for notice in notices)
+
+
+@pytest.mark.parametrize(
+    ("cleaning", "expected"),
+    [
+        ('duplicate_choice = "first"', ["Of a respondent's conflicting rows the study keeps the first one."]),
+        ('duplicate_choice = "last"', ["Of a respondent's conflicting rows the study keeps the last one."]),
+        (
+            'duplicate_choice = "most_complete"',
+            ["Of a respondent's conflicting rows the study keeps the most complete one."],
+        ),
+        ('duplicate_choice = "fault"', []),
+        ('duplicate_choice = "last"\nduplicate = "off"', []),
+        ('duplicate_choice = "last"\nduplicate = "flag"', []),
+    ],
+)
+def test_which_of_conflicting_rows_is_kept_where_any_is_dropped(tmp_path, cleaning, expected):
+    assert told(tmp_path, f"{STUDY}\n[cleaning]\n{cleaning}\n") == expected
+
+
+def test_what_the_study_asks_for_and_this_version_does_not_do(tmp_path):
+    margins = '\n[groups.margins."Impact of Ethics"]\n"1" = 0.5\n"2" = 0.5\n'
+    text = STUDY.replace('label = "Staff"\n', f'label = "Staff"\n{margins}') + '\n[tiers]\nmethod = "ward"\n'
+    assert told(tmp_path, text) == [
+        "Margins are given for Staff. This version checks them but does not rake the answers to them: people who are "
+        "over-represented within these groups count for more than their share.",
+        "The study asks for tiers by ward; this version draws them by thresholds.",
+    ]
+    assert told(tmp_path / "off", text + "\n[weighting]\nraking = false\n") == [
+        "The study asks for tiers by ward; this version draws them by thresholds."
+    ]
+
+
+def test_whose_means_are_hidden(tmp_path):
+    assert told(tmp_path, STUDY.replace('profile = "off"', INTERNAL)) == [
+        "Some means are hidden in the tables, because fewer than 5 people gave a rating or because one such group "
+        "could be worked out from the others: Staff, Buyers. What else is published is not yet checked for ways to "
+        "work them out."
+    ]
+    assert told(tmp_path / "plenty", STUDY.replace('profile = "off"', INTERNAL), PLENTY) == []

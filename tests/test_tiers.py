@@ -1,0 +1,205 @@
+"""Thresholds equal plain Python, and confidences equal exact normal probabilities."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from materiality.study import MaterialRule, ThresholdRule
+from materiality.tiers import place, threshold
+
+NAN = math.nan
+DRAWS = 40_000
+SCORES = st.lists(st.integers(100, 500).map(lambda cents: cents / 100), min_size=1, max_size=12)
+
+
+def placed(x, y, *, spread=1e-12, rules=(3.0, 3.0), rule=MaterialRule.EITHER, seed=1, draws=2_000):
+    values = np.array([x, y], float)
+    covariance = np.asarray(spread, float)
+    if covariance.ndim < 2:
+        covariance = covariance * np.eye(values.size)
+    return place(
+        values,
+        covariance,
+        rules,
+        material_rule=rule,
+        midpoint=3.0,
+        generator=np.random.default_rng(seed),
+        draws=draws,
+    )
+
+
+def near(probability, draws=DRAWS):
+    """A probability to within four standard errors of a count over the draws."""
+    return pytest.approx(probability, abs=4 * math.sqrt(0.25 / draws))
+
+
+def widest_gap(scores):
+    ordered = sorted(scores)
+    gaps = [high - low for low, high in pairwise(ordered)]
+    if not gaps:
+        return ordered[0]
+    k = gaps.index(max(gaps))
+    return (ordered[k] + ordered[k + 1]) / 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "plain"),
+    [
+        pytest.param(ThresholdRule.MEAN, statistics.fmean, id="mean"),
+        pytest.param(ThresholdRule.MEDIAN, statistics.median, id="median"),
+        pytest.param(ThresholdRule.LARGEST_GAP, widest_gap, id="largest gap"),
+        pytest.param(ThresholdRule.MIDPOINT, lambda _: 2.5, id="midpoint"),
+        pytest.param(4.25, lambda _: 4.25, id="a number"),
+    ],
+)
+@given(sets=st.lists(SCORES, min_size=1, max_size=3))
+def test_thresholds_equal_plain_python(rule, plain, sets):
+    for scores in sets:
+        assert threshold(rule, np.array(scores), 2.5) == pytest.approx(plain(scores), abs=1e-12)
+    shortest = min(map(len, sets))
+    several = np.array([scores[:shortest] for scores in sets])
+    np.testing.assert_allclose(threshold(rule, several, 2.5), [plain(row) for row in several.tolist()], atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", [ThresholdRule.MEAN, ThresholdRule.MEDIAN, ThresholdRule.LARGEST_GAP])
+def test_scores_that_are_missing_move_no_threshold(rule):
+    assert threshold(rule, np.array([4.0, NAN, 2.0, 1.5]), 3.0) == threshold(rule, np.array([4.0, 2.0, 1.5]), 3.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "tier", "either", "both"),
+    [
+        pytest.param(4, 4, 1, 1, 1, id="above both"),
+        pytest.param(4, 2, 2, 1, 0, id="above x alone"),
+        pytest.param(2, 4, 2, 1, 0, id="above y alone"),
+        pytest.param(2, 2, 3, 0, 0, id="above none"),
+        pytest.param(3, 4, 2, 1, 0, id="equal to a threshold is not above it"),
+        pytest.param(3, 3, 3, 0, 0, id="equal to both"),
+        pytest.param(1 / 3 * 1.0 + 2 / 3 * 4.0, 0.2 * 1.0 + 0.8 * 3.5, 3, 0, 0, id="equal but for rounding"),
+    ],
+)
+def test_tier_and_materiality_of_an_issue(x, y, tier, either, both):
+    found = [placed([x, 1], [y, 1], rule=rule) for rule in (MaterialRule.EITHER, MaterialRule.BOTH)]
+    assert [result.tier[0] for result in found] == [tier, tier]
+    assert [result.material[0] for result in found] == [either, both]
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.7, -0.9])
+def test_confidence_under_fixed_thresholds_equals_the_bivariate_normal(correlation):
+    x, y, sx, sy = 3.1, 3.2, 0.3, 0.4
+    covariance = np.array([[sx**2, correlation * sx * sy], [correlation * sx * sy, sy**2]])
+    below = scipy_stats.multivariate_normal([x, y], covariance)
+    neither = below.cdf([3, 3])
+    lower_x, lower_y = scipy_stats.norm.cdf(3, x, sx), scipy_stats.norm.cdf(3, y, sy)
+    both = 1 - lower_x - lower_y + neither
+    found = placed([x], [y], spread=covariance, draws=DRAWS)
+    assert found.tier[0] == 1
+    assert found.tier_confidence[0] == near(both)
+    assert found.p_material[0] == near(1 - neither)
+    assert placed([x], [y], spread=covariance, rule=MaterialRule.BOTH, draws=DRAWS).p_material[0] == near(both)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "tier"), [pytest.param(3.2, 2.9, 2, id="tier 2"), pytest.param(2.8, 2.7, 3, id="tier 3")]
+)
+def test_confidence_of_the_lower_tiers_is_the_chance_of_exactly_that_tier(x, y, tier):
+    above_x, above_y = scipy_stats.norm.sf(3, [x, y], 0.2)
+    chance = {2: above_x * (1 - above_y) + above_y * (1 - above_x), 3: (1 - above_x) * (1 - above_y)}[tier]
+    found = placed([x], [y], spread=0.04, draws=DRAWS)
+    assert (found.tier[0], found.tier_confidence[0]) == (tier, near(chance))
+
+
+def test_confidence_under_the_mean_as_threshold_moves_the_threshold_with_every_draw():
+    """A score less the mean of all scores is normal: its chance to lie above 0 has a closed form."""
+    generator = np.random.default_rng(3)
+    scores = np.array([3.0, 3.3, 3.9, 3.5])
+    scatter = generator.normal(size=(4, 4))
+    covariance = scatter @ scatter.T * 0.02
+    contrast = np.eye(4) - 0.25
+    above = scipy_stats.norm.cdf(contrast @ scores / np.sqrt(np.diag(contrast @ covariance @ contrast.T)))
+    spread = np.zeros((8, 8))
+    spread[:4, :4] = covariance
+    rules = (ThresholdRule.MEAN, 3.0)
+    found = placed(scores, [5.0] * 4, spread=spread, rules=rules, draws=DRAWS)
+    for k in range(4):
+        assert found.tier_confidence[k] == near(above[k] if found.tier[k] == 1 else 1 - above[k])
+
+
+def test_tier_one_as_a_whole_is_as_sure_as_independent_issues_make_it():
+    x, sd = np.array([3.4, 3.3, 2.9]), 0.2
+    above = scipy_stats.norm.sf(3, x, sd)
+    found = placed(x, [5.0] * 3, spread=np.diag([sd**2] * 3 + [1e-12] * 3), draws=DRAWS)
+    assert found.tier.tolist() == [1, 1, 2]
+    assert found.all_stay == near(above[0] * above[1])
+    assert found.same_set == near(above[0] * above[1] * (1 - above[2]))
+
+
+def test_how_surely_tier_one_stays_on_top_equals_the_normal_difference():
+    found = placed([3.4, 2.8], [5.0, 1.0], spread=np.diag([0.25, 0.16, 1e-12, 1e-12]), draws=DRAWS)
+    assert found.tier.tolist() == [1, 3]
+    assert found.top.tolist() == [near(scipy_stats.norm.cdf(0.6 / math.sqrt(0.41))), 1.0]
+
+
+@pytest.mark.parametrize("rule", [ThresholdRule.MEAN, ThresholdRule.MEDIAN, ThresholdRule.LARGEST_GAP, 3.8])
+@pytest.mark.parametrize("issues", [1, 3, 10, 25])
+def test_issues_that_all_have_the_same_score_are_all_above_none(rule, issues):
+    """The mean of equal numbers may come out one rounding below them, as it does of three times 3.8."""
+    assert np.mean([3.8] * 3) < 3.8
+    found = placed([3.8] * issues, [3.8] * issues, rules=(rule, rule), spread=0.0)
+    assert found.tier.tolist() == [3] * issues
+    assert found.tier_confidence.tolist() == [1] * issues
+    assert math.isnan(found.all_stay)
+    assert math.isnan(found.same_set)
+
+
+@pytest.mark.parametrize("rule", [ThresholdRule.MEAN, ThresholdRule.MEDIAN, ThresholdRule.LARGEST_GAP])
+def test_issues_that_everybody_answers_alike_never_part_in_any_draw(rule):
+    together = np.kron(np.array([[0.09, 0.03], [0.03, 0.04]]), np.ones((3, 3)))
+    found = placed([3.9] * 3, [3.8] * 3, spread=together, rules=(rule, rule))
+    assert found.tier_confidence.tolist() == [1, 1, 1]
+
+
+def test_one_issue_under_a_fixed_threshold_has_its_own_confidence():
+    found = placed([3.2], [9.0], spread=np.diag([0.04, 1e-12]), draws=DRAWS)
+    assert (found.tier[0], found.tier_confidence[0]) == (1, near(scipy_stats.norm.cdf(1)))
+    assert found.top.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("rule", list(ThresholdRule))
+def test_issues_without_any_score_have_no_tier_and_no_threshold(rule):
+    found = placed([NAN, NAN], [3.0, NAN], rules=(rule, rule), spread=np.full((4, 4), NAN))
+    for field in (found.tier, found.tier_confidence, found.material, found.p_material, found.thresholds, found.top):
+        assert np.isnan(field).all()
+    assert math.isnan(found.all_stay) and math.isnan(found.same_set)
+
+
+@pytest.mark.parametrize("rule", list(ThresholdRule))
+@pytest.mark.parametrize("lost", [0, 1])
+def test_an_issue_without_a_score_on_one_axis_leaves_the_others_as_they_are(rule, lost):
+    values = np.array([[4.0, 3.0, 2.0], [3.9, 2.0, 4.2]])
+    alone = placed(values[0], values[1], rules=(rule, rule), spread=0.01, seed=4)
+    with_gap = np.insert(values, 1, 5.0, axis=1)
+    with_gap[lost, 1] = NAN
+    spread = 0.01 * np.eye(8)
+    spread[4 * lost + 1, :] = spread[:, 4 * lost + 1] = NAN
+    found = placed(with_gap[0], with_gap[1], rules=(rule, rule), spread=spread, seed=4)
+    rest = [0, 2, 3]
+    np.testing.assert_array_equal(found.thresholds, alone.thresholds)
+    for name in ("tier", "tier_confidence", "material", "p_material"):
+        assert np.isnan(getattr(found, name)[1])
+        np.testing.assert_array_equal(getattr(found, name)[rest], getattr(alone, name))
+    np.testing.assert_array_equal([found.all_stay, found.same_set], [alone.all_stay, alone.same_set])
+
+
+def test_the_same_generator_gives_the_same_confidence():
+    results = [placed([3.1, 2.9], [3.0, 3.2], spread=0.05, seed=seed) for seed in (7, 7, 8)]
+    np.testing.assert_array_equal(results[0].tier_confidence, results[1].tier_confidence)
+    assert (results[0].tier_confidence != results[2].tier_confidence).any()
