@@ -192,7 +192,7 @@ def estimate(
     covariance, shares = _pool_lonely(sample, questions, weights, lonely, covariance, shares)
     n = _distinct(sample, questions, weights)
     df = satterthwaite_df(shares, np.maximum(sample.n[:, questions] - 1, 0))
-    df = np.minimum(df, np.maximum(n - 1, 0))
+    df = np.minimum(np.maximum(df, 1.0), np.maximum(n - 1, 0))
     variance = np.diag(covariance)
     lower, upper = t_interval(values, np.sqrt(variance), np.where(df > 0, df, np.nan), confidence, low, high)
     still = (variance == 0) & np.isfinite(values)

@@ -149,7 +149,7 @@ def moments_of(
     Parameters
     ----------
     block : Block
-        Every respondent belongs to a group at least.
+        A respondent of several groups counts in each of them, one of no group in none.
     midpoint : float
         Taken off the ratings before they are summed.
     points : tuple of float
@@ -157,32 +157,55 @@ def moments_of(
     flags, strata : int arrays, shape (rows,), optional
         Split the cells further.
     """
-    rows, questions = block.ratings.shape
+    questions, groups = block.ratings.shape[1], block.members.shape[1]
+    if not len(block):
+        return no_moments(questions, groups, midpoint)
+    order, starts, cells = _by_cell(block, flags, strata)
+    block = block.take(order)
     rated = block.kinds == Kind.RATING
     weighted = block.weight[:, None] * rated
     z = np.hstack([weighted, weighted * np.where(rated, block.ratings - midpoint, 0.0)])
-    keys = np.column_stack(
-        [
-            block.members.astype(np.int64),
-            np.zeros(rows, np.int64) if strata is None else strata,
-            np.zeros(rows, np.int64) if flags is None else flags,
-        ]
-    )
-    distinct, cell_of = np.unique(keys, axis=0, return_inverse=True)
-    cells = {}
-    for k, key in enumerate(distinct):
-        here = np.flatnonzero(cell_of.ravel() == k)
-        groups = tuple(int(g) for g in np.flatnonzero(key[:-2]))
-        ratings, kinds, part, weight = block.ratings[here], block.kinds[here], z[here], block.weight[here]
-        cells[Cell(groups, int(key[-2]), int(key[-1]))] = Sums(
-            n=len(here),
-            kinds=np.stack([np.count_nonzero(kinds == kind, axis=0) for kind in Kind], axis=1).astype(np.int64),
-            points=np.stack([np.count_nonzero(ratings == point, axis=0) for point in points], axis=1).astype(np.int64)
-            if points
+    at_point = np.searchsorted(points, np.where(rated, block.ratings, np.inf)) if points else None
+    found = {}
+    for cell, start, end in zip(cells, starts, [*starts[1:], len(block)], strict=True):
+        part, weight = z[start:end], block.weight[start:end]
+        found[cell] = Sums(
+            n=int(end - start),
+            kinds=_counts(block.kinds[start:end], len(Kind)),
+            points=_counts(at_point[start:end], len(points) + 1)[:, :-1]
+            if at_point is not None
             else np.zeros((questions, 0), np.int64),
             weight=float(weight.sum()),
             weight_squares=float((weight**2).sum()),
             first=part.sum(axis=0),
             second=part.T @ part,
         )
-    return Moments(dict(sorted(cells.items())), questions, block.members.shape[1], midpoint)
+    return Moments(dict(sorted(found.items())), questions, groups, midpoint)
+
+
+def _by_cell(
+    block: Block, flags: NDArray[np.integer] | None, strata: NDArray[np.integer] | None
+) -> tuple[NDArray[np.intp], list[int], list[Cell]]:
+    """The rows in the order of their cells, where each cell starts, and the cells."""
+    packed = np.packbits(block.members, axis=1)
+    _, code = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_inverse=True)
+    for split in (strata, flags):
+        if split is not None:
+            values, inverse = np.unique(split, return_inverse=True)
+            code = code * len(values) + inverse
+    order = np.argsort(code, kind="stable")
+    ordered = code[order]
+    starts = [int(k) for k in np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])]
+    cells = []
+    for first in order[starts]:
+        groups = tuple(int(g) for g in np.flatnonzero(block.members[first]))
+        stratum, flag = (0 if split is None else int(split[first]) for split in (strata, flags))
+        cells.append(Cell(groups, stratum, flag))
+    return order, starts, cells
+
+
+def _counts(codes: NDArray[np.integer], size: int) -> NDArray[np.int64]:
+    """How often each of the codes 0 … size − 1 stands in each column, shape (columns, size)."""
+    columns = codes.shape[1]
+    flat = (codes + size * np.arange(columns)).ravel()
+    return np.bincount(flat, minlength=columns * size).reshape(columns, size).astype(np.int64)

@@ -42,6 +42,13 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str
                 if len(alone):
                     of = ", ".join(study.issues[i].name for i in alone)
                     yield f"Group {group} has a single rating on “{name}” of: {of}. It shows no spread; {then}"
+            agreed = np.flatnonzero((n > 1) & (sample.points[g][questions].max(axis=1, initial=0) == n))
+            if len(agreed):
+                of = ", ".join(study.issues[i].name for i in agreed)
+                yield (
+                    f"All ratings of group {group} on “{name}” are equal for: {of}. They show no spread, so the scores' "
+                    "intervals take this group's means as known."
+                )
         unscored = ~np.isfinite(estimates.values[k * issues : (k + 1) * issues])
         if unscored.any():
             lost = ", ".join(study.issues[i].name for i in np.flatnonzero(unscored))

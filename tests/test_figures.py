@@ -22,8 +22,8 @@ LONG = (
     "Product quality and safety", "Compliance and risk management", "Customer service",
     "Protection of employees' rights and interests", "Employee training", "Water", "Waste management",
     "Hazardous substance management", "Biodiversity and land use", "Diversity, inclusion and equality",
-    "Community and public welfare", "Responsible minerals", "Corporate governance", "Business ethics and anti-corruption",
-    "Stakeholder communication and disclosure", "Innovation",
+    "Community and public welfare", "Responsible minerals", "Corporate governance", "Innovation",
+    "Business ethics and anti-corruption", "Stakeholder communication and disclosure",
 )  # fmt: skip
 
 
