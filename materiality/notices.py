@@ -46,8 +46,8 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str
             if len(agreed):
                 of = ", ".join(study.issues[i].name for i in agreed)
                 yield (
-                    f"All ratings of group {group} on “{name}” are equal for: {of}. They show no spread, so the scores' "
-                    "intervals take this group's means as known."
+                    f"All ratings of group {group} on “{name}” are equal for: {of}. They show no spread, so the "
+                    "scores' intervals take this group's means as known."
                 )
         unscored = ~np.isfinite(estimates.values[k * issues : (k + 1) * issues])
         if unscored.any():

@@ -47,6 +47,8 @@ def test_run_tells_what_became_of_the_rows_and_where_the_report_is(small_study, 
     assert done.output == (
         "responses.csv: 5 rows read, 5 kept, 0 excluded.\n"
         "Tier 1, above both thresholds: Safety; Climate.\n"
+        "Note: All ratings of group Staff on “Importance to people” are equal for: Ethics. They show no spread, so the "
+        "scores' intervals take this group's means as known.\n"
         f"Written: {tmp_path / 'out' / 'report.html'}\n"
     )
 

@@ -35,8 +35,8 @@ def test_a_group_whose_ratings_are_all_equal_is_named_with_the_issues(tmp_path):
         if notice.startswith("All ratings of group Buyers")
     )
     assert people == (
-        "All ratings of group Buyers on “Importance to people” are equal for: Ethics. They show no spread, so the scores' "
-        "intervals take this group's means as known."
+        "All ratings of group Buyers on “Importance to people” are equal for: Ethics. They show no spread, so the "
+        "scores' intervals take this group's means as known."
     )
     assert "“Impact on the business” are equal for: Climate, Ethics." in business
 
