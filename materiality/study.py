@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
+import datetime as dt
 import math
+import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +21,17 @@ from pydantic_core import ErrorDetails
 from materiality.errors import Faults, MaterialityError, joined, nearest, shown
 
 STUDY_FILE = "study.toml"
+WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+TEXTS = frozenset({".csv", ".tsv", ".txt"})
+EXPORTS = WORKBOOKS | TEXTS
+MOST_POINTS = 1001
+FARTHEST = 1e6
+NEAR = 1e-9
+Place = tuple[str | int, ...]
+"""Where a key of the study file stands: tables, numbers of their entries, and the key."""
+Problem = tuple[str, str]
+"""What is wrong, and how to mend it."""
+PlacedProblem = tuple[Place, str, str]
 
 
 class Tool(StrEnum):
@@ -163,7 +176,15 @@ class Scale(Section):
         """The scale's points from low to high; empty where any number counts."""
         if not self.step:
             return ()
-        return tuple(self.low + self.step * k for k in range(math.floor((self.high - self.low) / self.step + 1e-9) + 1))
+        return tuple(self.low + self.step * k for k in range(math.floor((self.high - self.low) / self.step + NEAR) + 1))
+
+    def point(self, number: float) -> float | None:
+        """The scale's point that a number means; None off the scale and between its points."""
+        if not self.low - NEAR <= number <= self.high + NEAR:
+            return None
+        if not self.step:
+            return number if self.low <= number <= self.high else None
+        return next((point for point in self.points if abs(point - number) <= NEAR), None)
 
     @property
     def midpoint(self) -> float:
@@ -457,79 +478,186 @@ def draft_study(path: Path) -> tuple[Study | None, Faults]:
     """
     faults = Faults()
     name = path.name
+    if path.suffix.lower() in EXPORTS:
+        faults.add("is an export, no study file.", mend="name a study.toml, or the folder that holds one.", file=name)
+        return None, faults
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        data = tomllib.loads(text)
+        raw = path.read_bytes()
     except FileNotFoundError:
         faults.add("there is no such file.", mend="name a study.toml, or the folder that holds one.", file=str(path))
         return None, faults
     except OSError as error:
         faults.add(f"cannot be read: {error.strerror}.", mend="check the path and its permissions.", file=str(path))
         return None, faults
+    try:
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         faults.add(f"line {line} is not UTF-8.", mend="save the file as UTF-8.", file=name)
         return None, faults
-    except tomllib.TOMLDecodeError as error:
-        faults.add(f"is not valid TOML: {error}.", mend=_toml_mend(str(error)), file=name)
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        what, mend = _toml_problem(error, text)
+        faults.add(what, mend=mend, file=name)
         return None, faults
-    study = _validated(data, text, name, faults)
+    lines = _lines_of(text)
+    study = _validated(data, lines, name, faults)
     if study is not None:
-        _check(study, name, faults)
-        if study.scale.low >= study.scale.high or any(not _opens(export) for export in study.responses):
+        _check(study, lines, name, faults)
+        if not _countable(study.scale) or any(not _opens(export) for export in study.responses):
             study = None
     return study, faults
 
 
 def _opens(export: Export) -> bool:
-    """Whether an export's encoding and delimiter can be."""
+    """Whether text can be read in an export's encoding and parted at its delimiter."""
     try:
-        codecs.lookup(export.encoding or "utf-8")
-    except LookupError:
+        encoding = export.encoding or "utf-8"
+        known = '",\r\n'.encode(encoding).decode(encoding) == '",\r\n'
+    except (LookupError, ValueError):
         return False
-    return len(export.delimiter) < 2
+    return known and (not export.delimiter or (len(export.delimiter) == 1 and export.delimiter not in '"\r\n'))
 
 
-def _toml_mend(message: str) -> str:
-    if "overwrite" in message or "twice" in message:
-        return "a key or table stands twice; keep one of them."
-    return "correct the line; text stands in double quotes, lists in [ ], tables start with [name]."
+def _toml_problem(error: Exception, text: str) -> Problem:
+    """What is wrong with a text that is no TOML, and how to mend it."""
+    lines = text.rstrip().split("\n")
+    message, _, place = str(error).partition(" (at ")
+    found = re.match(r"line (\d+), column (\d+)", place)
+    line = int(found[1]) if found else len(lines)
+    here = lines[line - 1].strip() if line <= len(lines) else ""
+    if not isinstance(error, tomllib.TOMLDecodeError):
+        return "is not valid TOML: a number too long or lists too deep.", "correct it."
+    if "twice" in message:
+        return f"line {line}: the table {here} stands twice.", "put its keys into one table."
+    if "overwrite" in message and here.startswith("["):
+        return f"line {line}: {here} is already given in another form.", f"write {here} wherever it starts."
+    if "overwrite" in message or "Duplicate" in message:
+        key = f" '{here.partition('=')[0].strip()}'" if "overwrite" in message and "=" in here else ""
+        return f"line {line}: the key{key} stands twice.", "keep one of them."
+    column = f", column {found[2]}" if found else ""
+    return (
+        f"line {line}{column} is not valid TOML: {message[0].lower()}{message[1:]}.",
+        "correct the line, or the one before it; text stands in double quotes, lists in [ ], tables start with [name].",
+    )
 
 
-def _validated(data: dict[str, Any], text: str, name: str, faults: Faults) -> Study | None:
+def _lines_of(text: str) -> dict[Place, int]:
+    """The line on which each key and table of a valid TOML text starts.
+
+    A statement is the shortest run of lines that is valid TOML by itself.
+    """
+    lines: dict[Place, int] = {}
+    entries: Counter[Place] = Counter()
+    table: Place = ()
+    statement, start = "", 1
+    for number, line in enumerate(text.split("\n"), 1):
+        statement += line + "\n"
+        try:
+            parsed = tomllib.loads(statement)
+        except tomllib.TOMLDecodeError:
+            continue
+        if statement.lstrip().startswith("["):
+            table = _table_of(parsed, entries)
+            lines.setdefault(table, start)
+            if isinstance(table[-1], int):
+                lines.setdefault(table[:-1], start)
+        else:
+            _note_lines(parsed, table, start, lines)
+        statement, start = "", number + 1
+    return lines
+
+
+def _table_of(header: Any, entries: Counter[Place]) -> Place:
+    """The table that a header opens; `entries` counts those of each array of tables."""
+    place: Place = ()
+    while header and isinstance(header, dict):
+        ((key, header),) = header.items()
+        place += (key,)
+        entries[place] += isinstance(header, list)
+        if entries[place]:
+            place += (entries[place] - 1,)
+    return place
+
+
+def _note_lines(value: Any, place: Place, line: int, lines: dict[Place, int]) -> None:
+    if place:
+        lines.setdefault(place, line)
+    if isinstance(value, dict | list):
+        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            _note_lines(inner, (*place, step), line, lines)
+
+
+def _validated(data: dict[str, Any], lines: Mapping[Place, int], name: str, faults: Faults) -> Study | None:
     try:
         return Study.model_validate(data)
     except ValidationError as error:
-        problems = error.errors()
-    for problem in problems:
+        problems = sorted(error.errors(), key=lambda problem: lines.get(_in_data(problem, data), 0))
+    # a list whose entries are at fault counts as too short as well
+    problems = [problem for problem in problems if problem["type"] != "too_short" or not problem["input"]]
+    placed = [(problem, _in_data(problem, data)) for problem in problems]
+    for problem, place in placed:
         what, mend = _explained(problem)
-        faults.add(f"{_place(problem['loc'], data, text)}: {what}", mend=mend, file=name)
-    for problem in problems:
-        if problem["type"] == "extra_forbidden":
+        faults.add(f"{_line(place, lines)}{_in_words(place, data)}{what}", mend=mend, file=name)
+    for problem, place in placed:
+        if problem["type"] == "extra_forbidden" or (problem["type"] != "missing" and not _shapes_reading(place)):
             table: Any = data
-            for step in problem["loc"][:-1]:
-                table = table[step]
-            table.pop(problem["loc"][-1], None)
+            for step in place[:-1]:
+                table = table.get(step, {}) if isinstance(table, dict) else table[step]
+            if isinstance(table, dict):
+                table.pop(place[-1], None)
     try:
         return Study.model_validate(data)
     except ValidationError:
         return None
 
 
-def _section(loc: tuple[str | int, ...]) -> type[Section] | None:
+def _shapes_reading(place: Place) -> bool:
+    """Whether the exports cannot be read, nor their faults be told, without knowing the value of this key."""
+    if place[0] == "axes":
+        return place[2:3] != ("groups",)
+    return place[0] in {"scale", "responses", "title", "matrix"} or bool({"id", "label", "answers"} & {*place})
+
+
+def _in_data(problem: ErrorDetails, data: Any) -> Place:
+    """Where a problem's key stands; pydantic's further steps into a type are left out."""
+    place: Place = ()
+    for step in problem["loc"]:
+        known = step in data if isinstance(data, dict) else isinstance(data, list) and step in range(len(data))
+        if not known and problem["type"] != "missing":
+            break
+        place += (step,)
+        data = data[step] if known else None
+    return place
+
+
+def _section(loc: Place) -> type[Section] | None:
     """The model of the table in which the key at `loc` stands."""
     model: Any = Study
+    named = False
     for step in loc[:-1]:
-        if isinstance(step, int) or not (isinstance(model, type) and issubclass(model, BaseModel)):
+        if isinstance(step, int) or named:
+            named = False
             continue
-        field = model.model_fields.get(str(step))
+        field = model.model_fields.get(step) if model else None
         annotation = field.annotation if field else None
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, Section)), None)
-    return model if isinstance(model, type) and issubclass(model, Section) else None
+        named = getattr(annotation, "__origin__", None) is dict
+    return model
 
 
-def _explained(problem: ErrorDetails) -> tuple[str, str]:
+TYPES = {
+    "string": "a text, in double quotes",
+    "int": "a whole number, without quotes",
+    "float": "a number, without quotes",
+    "finite": "a finite number",
+    "bool": "true or false, without quotes",
+}
+
+
+def _explained(problem: ErrorDetails) -> Problem:
     """What is wrong and how to mend it, from pydantic's account of one error."""
     found, kind, context = problem["input"], problem["type"], problem.get("ctx", {})
     if kind == "extra_forbidden":
@@ -542,63 +670,70 @@ def _explained(problem: ErrorDetails) -> tuple[str, str]:
         )
     if kind == "missing":
         return "is missing.", "add it; the user guide shows a whole study file."
+    if problem["loc"][:2] == ("tiers", "thresholds") and len(problem["loc"]) > 3:
+        close = nearest(str(found), ThresholdRule)
+        return (
+            f"{_found(found)} is no threshold." + (f" Nearest: {close}." if close else ""),
+            f"use a number on the scale, or one of {joined(ThresholdRule)}.",
+        )
     if kind == "enum":
         expected = str(context.get("expected", ""))
         close = nearest(str(found), re.findall(r"'([^']*)'", expected))
-        return f"{found!r} is not known." + (f" Nearest: {close}." if close else ""), f"use one of {expected}."
+        return f"{_found(found)} is not known." + (f" Nearest: {close}." if close else ""), f"use one of {expected}."
     if kind in {"too_short", "string_too_short"}:
-        return "is empty.", "give at least one."
+        return "is empty.", "give at least one." if kind == "too_short" else "give a text."
+    if kind == "too_long":
+        return "holds too many values.", f"give {context.get('max_length')}."
     if kind == "string_pattern_mismatch":
         return (
-            f"{found!r} cannot be an id.",
+            f"{_found(found)} cannot be an id.",
             "use letters, digits, '_', '-' and '.', starting with a letter or digit.",
         )
-    message = problem["msg"].replace("Input should be", "should be")
-    value = "" if isinstance(found, dict | list) else f"{found!r} was found; "
-    return f"{value}it {message[0].lower()}{message[1:]}.", "correct the value."
+    if kind == "string_too_long":
+        return f"{_found(found)} is too long.", f"use at most {context.get('max_length')} characters."
+    if kind in {"tuple_type", "dict_type", "mapping_type", "model_type"}:
+        key = problem["loc"][-1]
+        if isinstance(found, dict):
+            return f"[{key}] opens a single table where there may be several.", f"write [[{key}]]."
+        if isinstance(found, list) and kind != "tuple_type":
+            return f"[[{key}]] opens one of several tables where there is one only.", f"write [{key}]."
+        should = "a list, in [ ]" if kind == "tuple_type" else f"a table, such as [{key}]"
+        return f"{_found(found)} was found; it should be {should}.", "correct the value."
+    should = TYPES.get(kind.partition("_")[0], problem["msg"].removeprefix("Input should be "))
+    return f"{_found(found)} was found; it should be {should}.", "correct the value."
 
 
-def _place(loc: tuple[str | int, ...], data: Any, text: str) -> str:
-    """Where a key stands, in words: table, number and name of its entry, key, and its line where it can be found."""
-    words, node = "", data
-    for step in loc:
+def _found(value: Any) -> str:
+    """A value of a study file as messages show it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    return shown(value) if isinstance(value, str) else shown(str(value))[1:-1]
+
+
+def _line(place: Place, lines: Mapping[Place, int]) -> str:
+    """The line of a key, or of the nearest table around it; empty where there is none."""
+    while place and place not in lines:
+        place = place[:-1]
+    return f"line {lines[place]}, " if place else ""
+
+
+def _in_words(place: Place, data: Any) -> str:
+    """Where a key stands: table, number and name of its entry, key."""
+    words = ""
+    for step in place:
         if isinstance(step, int):
-            node = node[step] if isinstance(node, list) and step < len(node) else None
-            name = node.get("id") or node.get("file") if isinstance(node, dict) else None
-            words += f" no. {step + 1}" + (f" ('{name}')" if name else "")
+            data = data[step] if isinstance(data, list) and step < len(data) else None
+            name = data.get("id") or data.get("file") if isinstance(data, dict) else None
+            words += f" no. {step + 1}" + (f" ({shown(str(name))})" if name else "")
         else:
             words += f"{'.' if words else ''}{step}"
-            node = node.get(step) if isinstance(node, dict) else None
-    line = _line_of(loc, text)
-    return (f"line {line}, " if line else "") + words
+            data = data.get(step) if isinstance(data, dict) else None
+    return f"{words}: " if words else ""
 
 
-def _line_of(loc: tuple[str | int, ...], text: str) -> int:
-    """The line on which a key stands, or its table starts; 0 where it cannot be told."""
-    table = [str(step) for step in loc[:-1] if not isinstance(step, int)]
-    number = next((step for step in loc if isinstance(step, int)), None)
-    dotted = r"\s*\.\s*".join(map(re.escape, table))
-    header = rf"^\s*\[\[?\s*{dotted}\s*\]\]?" if table else None
-    lines = text.splitlines()
-    start, seen = 0, -1
-    if header:
-        for k, line in enumerate(lines):
-            if re.match(header, line):
-                seen += 1
-                if number is None or seen == number:
-                    start = k + 1
-                    break
-        else:
-            return 0
-    for k in range(start, len(lines)):
-        if re.match(rf'^\s*"?{re.escape(str(loc[-1]))}"?\s*=', lines[k]):
-            return k + 1
-        if lines[k].lstrip().startswith("["):
-            break
-    return start
-
-
-def _check(study: Study, file: str, faults: Faults) -> None:
+def _check(study: Study, lines: Mapping[Place, int], file: str, faults: Faults) -> None:
     """Everything that one key alone cannot show."""
     for check in (
         _check_scale,
@@ -609,178 +744,278 @@ def _check(study: Study, file: str, faults: Faults) -> None:
         _check_margins,
         _check_simulation,
     ):
-        for what, mend in check(study):
-            faults.add(what, mend=mend, file=file)
+        for place, what, mend in check(study):
+            faults.add(f"{_line(place, lines)}{what}", mend=mend, file=file)
 
 
-Problem = tuple[str, str]
+def _countable(scale: Scale) -> bool:
+    """Whether the scale has points that can be counted."""
+    return (
+        scale.low < scale.high
+        and max(-scale.low, scale.high) <= FARTHEST
+        and (not scale.step or (scale.high - scale.low) / scale.step < MOST_POINTS)
+    )
 
 
-def _check_scale(study: Study) -> Iterator[Problem]:
+def _check_scale(study: Study) -> Iterator[PlacedProblem]:
     scale = study.scale
     if scale.low >= scale.high:
         yield (
+            ("scale", "low"),
             f"scale: low ({scale.low:g}) is not below high ({scale.high:g}).",
             "let low be the scale's smallest point.",
         )
         return
-    if scale.step and len(scale.points) > 1001:
-        yield f"scale: {len(scale.points)} points.", "set step = 0 where any number between the ends counts."
-    if scale.step and abs(scale.points[-1] - scale.high) > 1e-9:
+    if max(-scale.low, scale.high) > FARTHEST:
+        yield ("scale",), f"scale: {scale.low:g} to {scale.high:g} is too wide.", "correct low and high."
+        return
+    if not _countable(scale):
         yield (
+            ("scale", "step"),
+            f"scale: more than {MOST_POINTS} points.",
+            "set step = 0 where any number between the ends counts.",
+        )
+        return
+    if scale.step and abs(scale.points[-1] - scale.high) > NEAR:
+        yield (
+            ("scale", "step"),
             f"scale: steps of {scale.step:g} from {scale.low:g} do not reach {scale.high:g}.",
             "correct step, low or high.",
         )
     meaning: dict[str, float | str] = {}
     for label, point in scale.labels.items():
-        on_scale = scale.low <= point <= scale.high and (
-            not scale.step or any(abs(point - p) < 1e-9 for p in scale.points)
-        )
-        if not on_scale:
-            yield f"scale.labels: '{label}' is {point:g}, off the scale {scale.low:g} to {scale.high:g}.", "correct it."
+        here = ("scale", "labels", label)
+        if not fold(label):
+            yield here, "scale.labels: a label without any text.", "write the answer; a blank cell is no rating."
+        if scale.point(point) is None:
+            yield (
+                here,
+                f"scale.labels: '{label}' is {point:g}, no point of the scale {scale.low:g} to {scale.high:g}.",
+                "correct it.",
+            )
         if meaning.setdefault(fold(label), point) != point:
-            yield f"scale.labels: '{label}' has two points (letter case and space do not matter).", "keep one of them."
+            yield (
+                here,
+                f"scale.labels: '{label}' has two points (letter case and space do not matter).",
+                "keep one of them.",
+            )
     for label, special in scale.special.items():
         if meaning.setdefault(fold(label), special.value) != special.value:
-            yield f"scale.special: '{label}' has two meanings.", "keep it in labels or in special, once."
+            yield (
+                ("scale", "special", label),
+                f"scale.special: '{label}' has two meanings (letter case and space do not matter).",
+                "keep it in labels or in special, once.",
+            )
 
 
-def _check_names(study: Study) -> Iterator[Problem]:
+def _check_names(study: Study) -> Iterator[PlacedProblem]:
     for kind, ids in (("groups", [g.id for g in study.groups]), ("issues", [i.id for i in study.issues])):
-        for twice in sorted({name for name in ids if ids.count(name) > 1}):
-            yield f"{kind}: the id '{twice}' stands twice.", "give each its own id."
+        for k, name in enumerate(ids):
+            if name in ids[:k]:
+                yield (kind, k), f"{kind}: the id '{name}' stands twice.", "give each its own id."
     names: dict[str, str] = {}
-    for issue in study.issues:
+    for k, issue in enumerate(study.issues):
         if names.setdefault(fold(issue.name), issue.id) != issue.id:
             yield (
+                ("issues", k),
                 f"issues: '{issue.id}' and '{names[fold(issue.name)]}' share the label '{issue.name}'.",
                 "tell them apart by their labels.",
             )
     owner: dict[str, str] = {}
-    for group in study.groups:
-        for answer in (group.id, group.name, *group.answers):
-            if owner.setdefault(fold(answer), group.id) != group.id:
+    for k, group in enumerate(study.groups):
+        for answer in dict.fromkeys((group.id, group.name, *group.answers)):
+            if not fold(answer):
                 yield (
+                    ("groups", k, "answers"),
+                    f"groups: '{group.id}' has an answer without any text.",
+                    "remove it; a respondent with a blank cell belongs to no group.",
+                )
+            elif owner.setdefault(fold(answer), group.id) != group.id:
+                yield (
+                    ("groups", k, "answers"),
                     f"groups: the answer '{answer}' belongs to '{owner[fold(answer)]}' and to '{group.id}'.",
                     "leave it in one of them; a group's id and label always count as its answers.",
                 )
 
 
-def _check_exports(study: Study) -> Iterator[Problem]:
+def _check_exports(study: Study) -> Iterator[PlacedProblem]:
     ids = [group.id for group in study.groups]
-    for number, export in enumerate(study.responses, 1):
-        here = f"responses no. {number} ('{export.file}')"
+    sheets: dict[str, list[str]] = {}
+    for k, export in enumerate(study.responses):
+        here = f"responses no. {k + 1} ('{export.file}')"
+        entry: Place = ("responses", k)
         if bool(export.group) == bool(export.group_is):
             given = "both group and group_is are given" if export.group else "neither group nor group_is is given"
             yield (
+                entry,
                 f"{here}: {given}.",
                 "name the column with group = …, or the group of the whole file with group_is = ….",
             )
         if export.group_is and export.group_is not in ids:
             close = nearest(export.group_is, ids)
             yield (
+                (*entry, "group_is"),
                 f"{here}: group_is = '{export.group_is}' is no group." + (f" Nearest: {close}." if close else ""),
                 f"use a group's id: {joined(ids)}.",
             )
         if bool(export.started) != bool(export.finished):
-            yield f"{here}: only one of started and finished is given.", "give both, or seconds instead."
-        if export.delimiter and len(export.delimiter) != 1:
-            yield f"{here}: the delimiter {shown(export.delimiter)} is not one character.", 'use ",", ";" or "\\t".'
-        if export.encoding:
-            try:
-                codecs.lookup(export.encoding)
-            except LookupError:
-                yield f"{here}: the encoding '{export.encoding}' is not known.", 'use "utf-8", "gb18030", "cp1252" ….'
-    files = [export.file for export in study.responses]
-    for twice in sorted({file for file in files if files.count(file) > 1}):
-        sheets = [export.sheet for export in study.responses if export.file == twice]
-        if len(set(sheets)) < len(sheets):
-            yield f"responses: '{twice}' stands twice.", "name each export once, or name different sheets."
+            yield entry, f"{here}: only one of started and finished is given.", "give both, or seconds instead."
+        elif export.seconds and export.started:
+            yield (
+                (*entry, "seconds"),
+                f"{here}: seconds are given, and started and finished as well.",
+                "keep seconds, or the other two.",
+            )
+        if export.time_format and not _tells_time(export.time_format):
+            yield (
+                (*entry, "time_format"),
+                f"{here}: time_format {shown(export.time_format)} does not tell date and time of day.",
+                'write it as in "%m/%d/%Y %H:%M:%S": %Y year, %m month, %d day, %H hour, %M minute, %S second.',
+            )
+        if export.delimiter and not _opens(export.model_copy(update={"encoding": ""})):
+            yield (
+                (*entry, "delimiter"),
+                f"{here}: the delimiter {shown(export.delimiter)} cannot part cells.",
+                'use one character: ",", ";" or "\\t".',
+            )
+        if not _opens(export.model_copy(update={"delimiter": ""})):
+            yield (
+                (*entry, "encoding"),
+                f"{here}: the encoding {shown(export.encoding)} is not known.",
+                'use "utf-8", "gb18030", "cp1252" ….',
+            )
+        workbook = PurePath(export.file).suffix.lower() in WORKBOOKS
+        if export.sheet and not workbook:
+            yield (*entry, "sheet"), f"{here}: only workbooks have sheets.", "remove sheet, or name an XLSX file."
+        known = sheets.setdefault(os.path.normpath(export.file), [])
+        if known and (not workbook or not export.sheet or export.sheet in known or "" in known):
+            yield (
+                (*entry, "file"),
+                f"{here}: this export stands twice.",
+                "name each export once; of a workbook, name different sheets.",
+            )
+        known.append(export.sheet)
 
 
-def _check_axes(study: Study) -> Iterator[Problem]:
+def _tells_time(time_format: str) -> bool:
+    """Whether a time written in the format reads back to the second, or to the minute."""
+    moment = dt.datetime(2023, 11, 28, 17, 42, tzinfo=dt.UTC)
+    try:
+        return dt.datetime.strptime(moment.strftime(time_format), time_format).replace(tzinfo=dt.UTC) == moment
+    except (ValueError, re.error):
+        return False
+
+
+def _check_axes(study: Study) -> Iterator[PlacedProblem]:
     groups, issues = [g.id for g in study.groups], [i.id for i in study.issues]
     owners: dict[str, str] = {}
     for axis_id, axis in study.axes.items():
+        here: Place = ("axes", axis_id)
         for group in axis.groups:
             if group not in groups:
                 close = nearest(group, groups)
                 yield (
+                    (*here, "groups", group),
                     f"axes.{axis_id}.groups: '{group}' is no group." + (f" Nearest: {close}." if close else ""),
                     f"use group ids: {joined(groups)}.",
                 )
         if axis.groups and not any(axis.groups.values()):
-            yield f"axes.{axis_id}.groups: every weight is 0.", "give at least one group a positive weight."
+            yield (
+                (*here, "groups"),
+                f"axes.{axis_id}.groups: every weight is 0.",
+                "give at least one group a positive weight.",
+            )
         for issue_id in axis.columns:
             if issue_id not in issues:
                 close = nearest(issue_id, issues)
                 yield (
+                    (*here, "columns", issue_id),
                     f"axes.{axis_id}.columns: '{issue_id}' is no issue." + (f" Nearest: {close}." if close else ""),
-                    "use issue ids.",
+                    f"use issue ids: {joined(issues)}.",
                 )
         for issue in study.issues:
             column = fold(axis.question(issue))
             if not column:
                 yield (
+                    (*here, "columns"),
                     f"axes.{axis_id}: no column for issue '{issue.id}'.",
                     "name it in columns, or give column with {id} or {label} in it.",
                 )
             elif owners.setdefault(column, issue.id) != issue.id:
                 yield (
+                    (*here, "columns", issue.id) if issue.id in axis.columns else (*here, "column"),
                     f"axes.{axis_id}: issues '{owners[column]}' and '{issue.id}' share the column "
                     f"'{axis.question(issue)}'.",
                     "give each issue a column of its own; column needs {id} or {label} in it.",
                 )
 
 
-def _check_matrix(study: Study) -> Iterator[Problem]:
+def _check_matrix(study: Study) -> Iterator[PlacedProblem]:
     axes = list(study.axes)
-    for place, axis in (("x", study.matrix.x), ("y", study.matrix.y)):
+    for key, axis in (("x", study.matrix.x), ("y", study.matrix.y)):
         if axis and axis not in axes:
             close = nearest(axis, axes)
             yield (
-                f"matrix.{place}: '{axis}' is no axis." + (f" Nearest: {close}." if close else ""),
+                ("matrix", key),
+                f"matrix.{key}: '{axis}' is no axis." + (f" Nearest: {close}." if close else ""),
                 f"use one of {joined(axes)}.",
             )
     if len(axes) < 2:
         yield (
+            ("axes", axes[0]),
             f"axes: a matrix needs two, only '{axes[0]}' is given.",
             "add a second [axes.…]; it may ask the same columns of other groups.",
         )
     elif len(axes) > 2 and not (study.matrix.x and study.matrix.y):
-        yield f"matrix: {len(axes)} axes, and x and y are not both named.", f"choose two of {joined(axes)}."
+        yield (
+            ("matrix",),
+            f"matrix: {len(axes)} axes, and x and y are not both named.",
+            f"choose two of {joined(axes)}.",
+        )
     elif bool(study.matrix.x) != bool(study.matrix.y):
-        yield "matrix: only one of x and y is named.", "name both, or neither."
+        yield ("matrix",), "matrix: only one of x and y is named.", "name both, or neither."
     elif study.x == study.y:
-        yield f"matrix: x and y are both '{study.x}'.", f"choose two of {joined(axes)}."
+        yield ("matrix",), f"matrix: x and y are both '{study.x}'.", f"choose two of {joined(axes)}."
     for axis, threshold in study.tiers.thresholds.items():
+        here = ("tiers", "thresholds", axis)
         if axis not in axes:
             close = nearest(axis, axes)
             yield (
+                here,
                 f"tiers.thresholds: '{axis}' is no axis." + (f" Nearest: {close}." if close else ""),
                 f"use one of {joined(axes)}.",
             )
         low, high = study.scale.low, study.scale.high
         if isinstance(threshold, float) and not low <= threshold <= high:
             yield (
+                here,
                 f"tiers.thresholds: {axis} = {threshold:g} is off the scale {low:g} to {high:g}.",
-                "correct it, or use mean, median, midpoint or largest_gap.",
+                f"correct it, or use one of {joined(ThresholdRule)}.",
             )
     if study.tiers.clusters is not None and study.tiers.clusters > len(study.issues):
         yield (
+            ("tiers", "clusters"),
             f"tiers: {study.tiers.clusters} clusters for {len(study.issues)} issues.",
             "ask for fewer clusters, or leave clusters out.",
         )
 
 
-def _check_margins(study: Study) -> Iterator[Problem]:
+def _check_margins(study: Study) -> Iterator[PlacedProblem]:
     if study.weighting.trim and study.weighting.trim[0] >= study.weighting.trim[1]:
-        yield "weighting.trim: the first bound is not below the second.", "give [smallest, largest] weight."
-    for group in study.groups:
+        yield (
+            ("weighting", "trim"),
+            "weighting.trim: the first bound is not below the second.",
+            "give [smallest, largest] weight.",
+        )
+    for k, group in enumerate(study.groups):
         totals = {}
         for column, categories in group.margins.items():
             if not categories or not any(categories.values()):
-                yield f"groups '{group.id}', margins.{column}: no category counts anything.", "give counts or shares."
+                yield (
+                    ("groups", k, "margins", column),
+                    f"groups '{group.id}', margins.{column}: no category counts anything.",
+                    "give counts or shares.",
+                )
                 continue
             total = sum(categories.values())
             if abs(total - 1) > 1e-6:
@@ -788,12 +1023,13 @@ def _check_margins(study: Study) -> Iterator[Problem]:
         if totals and max(totals.values()) - min(totals.values()) > 1e-6 * max(totals.values()):
             told = ", ".join(f"{column} {total:g}" for column, total in totals.items())
             yield (
+                ("groups", k, "margins", next(iter(totals))),
                 f"groups '{group.id}': the margins' totals disagree: {told}.",
                 "correct the counts, or give shares that sum to 1.",
             )
 
 
-def _check_simulation(study: Study) -> Iterator[Problem]:
+def _check_simulation(study: Study) -> Iterator[PlacedProblem]:
     if study.simulation is None:
         return
     groups, issues = [g.id for g in study.groups], [i.id for i in study.issues]
@@ -814,6 +1050,7 @@ def _check_simulation(study: Study) -> Iterator[Problem]:
             categories.setdefault(column, {}).update(margin)
             if column in sampled and not any(sampled[column].values()):
                 yield (
+                    ("simulation", "sample", group.id, column),
                     f"simulation.sample.{group.id}.{column}: no category has a share.",
                     "give shares, or leave it out.",
                 )
@@ -825,6 +1062,7 @@ def _check_simulation(study: Study) -> Iterator[Problem]:
             if name not in valid:
                 close = nearest(name, valid)
                 yield (
+                    ("simulation", *key.split("."), name),
                     f"simulation.{key}: '{name}' is not known." + (f" Nearest: {close}." if close else ""),
                     f"use one of {joined(valid)}." if valid else "remove it, or give the group margins.",
                 )
@@ -832,6 +1070,7 @@ def _check_simulation(study: Study) -> Iterator[Problem]:
         for issue, mean in means.items():
             if not study.scale.low < mean < study.scale.high:
                 yield (
+                    ("simulation", "means", axis, issue),
                     f"simulation.means.{axis}: {issue} = {mean:g} is not inside the scale.",
                     f"choose a mean between {study.scale.low:g} and {study.scale.high:g}.",
                 )

@@ -471,6 +471,11 @@ def test_nobody_and_blank_rows_alone_can_be_simulated():
     assert [any(row) for row in simulate(study).rows] == [False, False]
 
 
+def place(text: str, start: str, key: str) -> str:
+    """Where a fault of the study file stands: the line that starts so, and the key."""
+    return f"study.toml: line {next(k for k, row in enumerate(text.splitlines(), 1) if row.startswith(start))}, {key}"
+
+
 def test_names_that_the_simulation_does_not_know_are_told_with_the_nearest(tmp_path):
     text = (REFERENCE / "study.toml").read_text(encoding="utf-8")
     for right, wrong in (
@@ -481,12 +486,15 @@ def test_names_that_the_simulation_does_not_know_are_told_with_the_nearest(tmp_p
         assert right in text
         text = text.replace(right, wrong)
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    sample = place(text, "males", "simulation.sample.employees.Gender")
+    gender = place(text, "[simulation.effects.Gendre]", "simulation.effects")
+    department = place(text, '"R+D"', "simulation.effects.Department")
     assert faults_of(lambda: load_study(tmp_path)) == (
-        "study.toml: simulation.sample.employees.Gender: 'males' is not known. Nearest: 'male', 'female'.\n"
+        f"{sample}: 'males' is not known. Nearest: 'male', 'female'.\n"
         "  Mend: use one of 'male', 'female'.\n"
-        "study.toml: simulation.effects: 'Gendre' is not known. Nearest: 'Gender'.\n"
+        f"{gender}: 'Gendre' is not known. Nearest: 'Gender'.\n"
         "  Mend: use one of 'Gender', 'Department'.\n"
-        "study.toml: simulation.effects.Department: 'R+D' is not known. Nearest: 'R&D'.\n"
+        f"{department}: 'R+D' is not known. Nearest: 'R&D'.\n"
         "  Mend: use one of 'R&D', 'other'."
     )
 
@@ -496,10 +504,12 @@ def test_a_sample_needs_margins_and_a_share(tmp_path):
     text = text.replace("male = 0.5\nfemale = 0.5", "male = 0\nfemale = 0")
     text += "[simulation.sample.media.Gender]\nmale = 1\n"
     (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    empty = place(text, "[simulation.sample.employees.Gender]", "simulation.sample.employees.Gender")
+    strange = place(text, "[simulation.sample.media.Gender]", "simulation.sample.media")
     assert faults_of(lambda: load_study(tmp_path)) == (
-        "study.toml: simulation.sample.employees.Gender: no category has a share.\n"
+        f"{empty}: no category has a share.\n"
         "  Mend: give shares, or leave it out.\n"
-        "study.toml: simulation.sample.media: 'Gender' is not known.\n"
+        f"{strange}: 'Gender' is not known.\n"
         "  Mend: remove it, or give the group margins."
     )
 

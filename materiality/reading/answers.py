@@ -9,7 +9,7 @@ import unicodedata
 from itertools import accumulate
 from typing import NamedTuple
 
-from materiality.errors import joined, nearest, shown
+from materiality.errors import VALUE_SHOWN, joined, nearest, shown
 from materiality.responses import KIND_OF_SPECIAL, Kind
 from materiality.study import Group, Scale, fold
 
@@ -21,6 +21,8 @@ DATE = re.compile(
     rf"|\d{{1,2}}[-\s]?({MONTHS})[a-z]*.*|({MONTHS})[a-z]*[-\s]\d{{1,4}}|\d{{1,2}}月\d{{1,2}}日",
     re.IGNORECASE,
 )
+TIME_OF_DAY = re.compile(r"\d[T ]\d\d")
+SEPARATORS = re.compile("[,;┋|/]")
 MARK = 1e300
 """Answers that are no rating travel beside the ratings as `MARK` times their `Kind`: one lookup reads a cell."""
 FAULTY = MARK * (max(Kind) + 1)
@@ -43,7 +45,8 @@ class Answers(dict[str, float]):
     def __init__(self, scale: Scale) -> None:
         super().__init__()
         self.scale = scale
-        self.meanings = {fold(label): float(point) for label, point in scale.labels.items()}
+        points = {label: scale.point(point) for label, point in scale.labels.items()}
+        self.meanings = {fold(label): point for label, point in points.items() if point is not None}
         self.meanings.update({fold(text): MARK * KIND_OF_SPECIAL[kind] for text, kind in scale.special.items()})
 
     def __missing__(self, text: str) -> float:
@@ -59,9 +62,9 @@ class Answers(dict[str, float]):
         if not folded:
             return MARK * Kind.BLANK
         if NUMBER.fullmatch(text):
-            number = float(text)
-            if self.scale.low <= number <= self.scale.high and (not self.scale.step or number in self.scale.points):
-                return number
+            point = self.scale.point(float(text))
+            if point is not None:
+                return point
         return FAULTY
 
     def explain(self, text: str) -> Unreadable:
@@ -84,13 +87,16 @@ class Answers(dict[str, float]):
         if number is not None and NUMBER.fullmatch(cell):
             if scale.low <= number <= scale.high:
                 return Unreadable(
-                    f"{cell} lies between the points of {span}.{self._nearest_point(number)}",
+                    f"{cell if len(cell) < VALUE_SHOWN else shown(cell)} lies between the points of {span}."
+                    + self._nearest_point(number),
                     "correct the cell, or set step in [scale] (0 lets any number count).",
                 )
-            return Unreadable(f"{cell} is off {span}.", no_answer)
+            return Unreadable(f"{cell if len(cell) < VALUE_SHOWN else shown(cell)} is off {span}.", no_answer)
         if number is not None:
             plain = self._nearest_point(number)
-            return Unreadable(f"{shown(cell)} is no plain number.{plain}", "write it in the digits 0 to 9.")
+            return Unreadable(
+                f"{shown(cell)} is no plain number.{plain}", "write it in the digits 0 to 9, as in 4 or 4.5."
+            )
         known = [*scale.labels, *scale.special]
         close = nearest(cell, known)
         return Unreadable(
@@ -170,14 +176,18 @@ class Memberships(dict[str, int]):
 
     def explain(self, stranger: str) -> Unreadable:
         """What is wrong with a name that belongs to no group."""
+        parts = SEPARATORS.split(stranger)
+        if not self.separator and len(parts) > 1 and all(fold(part) in self.owner for part in parts):
+            return Unreadable(
+                f"{shown(stranger)} names several groups.",
+                "say what stands between them with group_separator = … in [[responses]], or correct the cell.",
+            )
         names = {fold(a): (a, g.id) for g in self.groups for a in (g.id, g.name, *g.answers)}
         close = nearest(stranger, [name for name, _ in names.values()], 1)
         hint = ""
         if close:
-            name, group = names[fold(close.strip("'"))]
+            name, group = names[fold(close[1:-1])]
             hint = f" Nearest: '{name}' (group {group})."
-        elif self.separator == "" and any(fold(part) in self.owner for part in re.split("[,;┋|/]", stranger)):
-            hint = " If it names several groups, give group_separator."
         return Unreadable(
             f"{shown(stranger)} is no group.{hint}"
             + ("" if hint else f" Groups: {joined(g.id for g in self.groups)}."),
@@ -215,10 +225,14 @@ def read_time(text: str, time_format: str) -> dt.datetime | Unreadable | None:
         return None
     try:
         moment = dt.datetime.strptime(cell, time_format) if time_format else dt.datetime.fromisoformat(cell)
-    except ValueError:
+        if not time_format and not TIME_OF_DAY.search(cell):
+            raise ValueError("a day alone is no point in time")
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         wanted = f"the format {time_format}" if time_format else "ISO 8601 (2024-05-31 14:02:59)"
         return Unreadable(
             f"{shown(cell)} is no time in {wanted}.",
             'say how times are written with time_format in [[responses]], e.g. "%m/%d/%Y %H:%M:%S".',
         )
-    return moment.replace(tzinfo=None) if moment.tzinfo is None else moment.astimezone(dt.UTC).replace(tzinfo=None)
+    return moment.replace(tzinfo=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import itertools
 import math
@@ -34,9 +35,9 @@ SIMULATED_MARK = "Simulated answers"
 
 @dataclass(frozen=True)
 class Columns:
-    """Where in an export the mapped columns stand; None where the study names none."""
+    """Where in an export the mapped columns stand; None where the study names none, or it was not found."""
 
-    questions: tuple[int, ...]
+    questions: tuple[int | None, ...]
     respondent: int | None
     group: int | None
     weight: int | None
@@ -86,15 +87,19 @@ class Source:
 
         Where `verify` is set, an independent count of the records must agree with the number read.
         """
-        read, records = 0, self.table.records()
-        try:
-            while chunk := list(itertools.islice(records, rows)):
-                read += len(chunk)
-                yield self._block(chunk, faults)
-        except MaterialityError as error:
-            faults.take(error)
-            return
-        if verify and records_disagree(self.table, read, self.path, self.export):
+        read, records, whole = 0, self.table.records(), True
+        while whole:
+            chunk: list[tuple[int, Record]] = []
+            try:
+                chunk.extend(itertools.islice(records, rows))
+            except MaterialityError as error:  # the rows before it stay in the chunk, and their faults are told as well
+                faults.take(error)
+                whole = False
+            if not chunk:
+                break
+            read += len(chunk)
+            yield self._block(chunk, faults)
+        if whole and verify and records_disagree(self.table, read, self.path, self.export):
             faults.add(
                 f"{read} rows were read, and an independent count of the file's records differs.",
                 mend="look for unbalanced quotes or mixed line ends, and export the file again.",
@@ -102,11 +107,12 @@ class Source:
             )
 
     def respondents(self) -> Iterator[str]:
-        """Each row's respondent id, blank where there is none; only the ids are looked at."""
+        """Each row's respondent id, blank where there is none; only the ids are looked at, and no fault is told."""
         place = self.columns.respondent
         assert place is not None
-        for _, record in self.table.records():
-            yield record[place].strip() if record else ""
+        with contextlib.suppress(MaterialityError):
+            for _, record in self.table.records():
+                yield record[place].strip() if record else ""
 
     def _block(self, chunk: list[tuple[int, Record]], faults: Faults) -> Block:
         width = len(self.table.header)
@@ -132,8 +138,10 @@ class Source:
     def _ratings(
         self, cells: list[Sequence[str]], rows: NDArray[np.int64], faults: Faults
     ) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
-        values = np.empty((len(rows), len(self.columns.questions)))
+        values = np.full((len(rows), len(self.columns.questions)), MARK * Kind.BLANK)
         for k, place in enumerate(self.columns.questions):
+            if place is None:
+                continue
             column = cells[place]
             values[:, k] = np.fromiter(map(self.answers.__getitem__, column), np.float64, len(rows))
             for i in np.flatnonzero(values[:, k] == FAULTY):
@@ -147,10 +155,8 @@ class Source:
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         groups = self.study.groups
         if self.columns.group is None:
-            here = next(k for k, group in enumerate(groups) if group.id == self.export.group_is)
-            members = np.zeros((len(rows), len(groups)), np.bool_)
-            members[~empty, here] = True
-            return members, np.zeros(len(rows), np.bool_)
+            here = [group.id == self.export.group_is for group in groups]
+            return np.outer(~empty, here), np.zeros(len(rows), np.bool_)
         column = cells[self.columns.group]
         patterns = np.fromiter(map(self.memberships.__getitem__, column), np.intp, len(rows))
         table = np.zeros((len(self.memberships.patterns), len(groups)), np.bool_)
@@ -243,26 +249,30 @@ def open_exports(study: Study, study_file: Path, faults: Faults) -> list[Source]
             faults.take(error)
             continue
         columns = _find_columns(study, number, table, faults)
-        if columns is not None:
-            marked = any(fold(name) == fold(SIMULATED_MARK) for name in table.header)
-            sources.append(Source(study, number, path, table, columns, marked))
-    _check_margins(study, sources, faults)
+        marked = any(fold(name) == fold(SIMULATED_MARK) for name in table.header)
+        sources.append(Source(study, number, path, table, columns, marked))
+    _check_margins(study, study_file.name, sources, faults)
     return sources
 
 
-def _find_columns(study: Study, number: int, table: Table, faults: Faults) -> Columns | None:
+def _find_columns(study: Study, number: int, table: Table, faults: Faults) -> Columns:
     export = study.responses[number]
     owners: dict[int, str] = {}
-    sound = True
+    lone = len(table.header) == 1
+    if lone:
+        faults.add(
+            f"the header is a single cell: {shown(table.header[0])}.",
+            mend="say what parts the cells with delimiter = … in [[responses]], or export again.",
+            file=table.name,
+            row=table.header_row,
+        )
 
     def find(name: str, key: str) -> int | None:
-        nonlocal sound
-        if not name:
+        if not name or lone:
             return None
         try:
             place = table.place(name)
         except LookupError as error:
-            sound = False
             faults.add(
                 f"the study's {key} {error}",
                 mend="correct the name in the study file, or the header in the export.",
@@ -271,7 +281,6 @@ def _find_columns(study: Study, number: int, table: Table, faults: Faults) -> Co
             )
             return None
         if owners.setdefault(place, key) != key:
-            sound = False
             faults.add(
                 f"serves as {owners[place]} and as {key}.",
                 mend="name a column of its own for each.",
@@ -284,16 +293,16 @@ def _find_columns(study: Study, number: int, table: Table, faults: Faults) -> Co
     where = {
         q: f"{axes[a]}, {study.issues[i].id}" for a, row in enumerate(layout.question_of) for i, q in enumerate(row)
     }
-    questions = tuple(find(name, f"question ({where[q]})") or 0 for q, name in enumerate(layout.questions))
+    questions = tuple(find(name, f"question ({where[q]})") for q, name in enumerate(layout.questions))
     plain: dict[str, Callable[[], int | None]] = {
         key: (lambda key=key: find(getattr(export, key), key))  # type: ignore[misc]
         for key in ("respondent", "group", "weight", "seconds", "started", "finished")
     }
     found = {key: look() for key, look in plain.items()}
-    return Columns(questions=questions, **found) if sound else None
+    return Columns(questions=questions, **found)
 
 
-def _check_margins(study: Study, sources: list[Source], faults: Faults) -> None:
+def _check_margins(study: Study, file: str, sources: list[Source], faults: Faults) -> None:
     if not sources or len(sources) < len(study.responses):
         return
     for group in study.groups:
@@ -302,6 +311,7 @@ def _check_margins(study: Study, sources: list[Source], faults: Faults) -> None:
                 faults.add(
                     f"the margins of group '{group.id}' name a column that no export has.",
                     mend="correct the name in [groups.margins], or leave the margin out.",
+                    file=file,
                     column=column,
                 )
 

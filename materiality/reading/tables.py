@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime as dt
 import itertools
 import mmap
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +18,13 @@ from xml.etree import ElementTree
 import numpy as np
 
 from materiality.errors import Faults, joined, nearest
-from materiality.study import Export, Tool, fold
+from materiality.study import TEXTS, WORKBOOKS, Export, Tool, fold
 
 DELIMITERS = ",;\t"
 SAMPLE_RECORDS = 100
 BYTES_AT_ONCE = 1 << 22
-WORKBOOKS = {".xlsx", ".xlsm"}
-TEXTS = {".csv", ".tsv", ".txt"}
+UNSOUND = (LookupError, ValueError, RuntimeError, EOFError)
+"""What the standard library raises, among others, over a spoilt archive."""
 Record = list[str]
 
 
@@ -80,6 +82,14 @@ def column_letters(place: int) -> str:
     return letters
 
 
+def column_place(letters: str) -> int:
+    """Where the column with these letters stands: A is 0, AA is 26."""
+    place = 0
+    for letter in letters:
+        place = place * 26 + ord(letter) - 64
+    return place - 1
+
+
 def open_table(path: Path, export: Export) -> Table:
     """Open an export and read its header.
 
@@ -90,7 +100,18 @@ def open_table(path: Path, export: Export) -> Table:
     """
     faults = Faults()
     name = export.file
-    suffix = path.suffix.lower()
+    try:
+        _check_file(path, export, faults)
+        faults.raise_any()
+        return _open_workbook(path, export) if path.suffix.lower() in WORKBOOKS else _open_text(path, export)
+    except OSError as error:
+        faults.add(f"cannot be read: {error.strerror or error}.", mend="check the file and its permissions.", file=name)
+        faults.raise_any()
+        raise
+
+
+def _check_file(path: Path, export: Export, faults: Faults) -> None:
+    name, suffix = export.file, path.suffix.lower()
     if export.tool not in {Tool.AUTO, Tool.PLAIN, Tool.GOOGLE_FORMS}:
         faults.add(
             f"the layout of {export.tool.value} is not read yet.",
@@ -108,16 +129,10 @@ def open_table(path: Path, export: Export) -> Table:
     elif not path.is_file():
         faults.add("is no file.", mend="name a CSV, TSV or XLSX file.", file=name)
     elif suffix not in TEXTS | WORKBOOKS:
-        faults.add(f"files that end in '{suffix}' are not read.", mend="export as CSV, TSV or XLSX.", file=name)
+        ending = f"that end in '{suffix}'" if suffix else "without an ending such as .csv"
+        faults.add(f"files {ending} are not read.", mend="export as CSV, TSV or XLSX.", file=name)
     elif path.stat().st_size == 0:
         faults.add("the file is empty.", mend="export it again.", file=name)
-    faults.raise_any()
-    try:
-        return _open_workbook(path, export) if suffix in WORKBOOKS else _open_text(path, export)
-    except OSError as error:
-        faults.add(f"cannot be read: {error.strerror}.", mend="check the file and its permissions.", file=name)
-        faults.raise_any()
-        raise
 
 
 # Text files
@@ -134,16 +149,25 @@ def _open_text(path: Path, export: Export) -> Table:
             with path.open(encoding=encoding, newline="") as file:
                 for row, record in enumerate(csv.reader(file, delimiter=delimiter, strict=True), 1):
                     yield row, record
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             _refuse_encoding(path, name, encoding, error)
         except csv.Error as error:
             _refuse_record(name, row + 1, str(error))
 
     records = numbered()
     header_row, header = _header(records, name)
+    if any("\0" in cell for cell in header):
+        told = Faults()
+        told.add(
+            "the header holds NUL characters; the file may be UTF-16.",
+            mend='save it as "CSV UTF-8", or say encoding = "utf-16-le" in [[responses]].',
+            file=name,
+            row=header_row,
+        )
+        told.raise_any()
 
     def below() -> Iterator[tuple[int, Record]]:
-        width = len(header)
+        width, faults = len(header), Faults()
         for row, record in itertools.islice(numbered(), header_row, None):
             if len(record) == width:
                 yield row, record if any(map(str.strip, record)) else []
@@ -152,7 +176,14 @@ def _open_text(path: Path, export: Export) -> Table:
             elif len(record) > width and not any(cell.strip() for cell in record[width:]):
                 yield row, record[:width]
             else:
-                _refuse_width(name, row, len(record), width)
+                faults.add(
+                    f"has {len(record)} cells where the header has {width}.",
+                    mend="put quotes around a cell that holds a line break or the delimiter, or export again.",
+                    file=name,
+                    row=row,
+                )
+                yield row, []
+        faults.raise_any()
 
     return Table(name, header, header_row, below, lambda: _count_text(path, encoding, delimiter) - header_row)
 
@@ -160,14 +191,16 @@ def _open_text(path: Path, export: Export) -> Table:
 def _encoding(path: Path, export: Export) -> str:
     with path.open("rb") as file:
         start = file.read(4)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if start in {codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE}:
+        return "utf-32"
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    if export.encoding:
-        return "utf-8-sig" if export.encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else export.encoding
-    return "utf-8-sig"
+    if start.startswith(codecs.BOM_UTF8) or codecs.lookup(export.encoding or "utf-8").name == "utf-8":
+        return "utf-8-sig"
+    return export.encoding
 
 
-def _refuse_encoding(path: Path, name: str, encoding: str, error: UnicodeDecodeError) -> None:
+def _refuse_encoding(path: Path, name: str, encoding: str, error: UnicodeError) -> None:
     line = None
     if encoding == "utf-8-sig":
         with path.open("rb") as file:
@@ -177,10 +210,11 @@ def _refuse_encoding(path: Path, name: str, encoding: str, error: UnicodeDecodeE
                 except UnicodeDecodeError:
                     break
     faults = Faults()
+    why = "it does not start as such a file does."
+    if isinstance(error, UnicodeDecodeError):
+        why = f"byte 0x{error.object[error.start]:02x}{f' on line {line}' if line else ''} means nothing there."
     faults.add(
-        f"is not {encoding.removesuffix('-sig').upper()}: byte 0x{error.object[error.start]:02x}"
-        + (f" on line {line}" if line else "")
-        + " means nothing there.",
+        f"is not {encoding.removesuffix('-sig').upper()}: {why}",
         mend='save it as "CSV UTF-8", or name its encoding in the study file, e.g. encoding = "gb18030" or "cp1252".',
         file=name,
     )
@@ -189,24 +223,16 @@ def _refuse_encoding(path: Path, name: str, encoding: str, error: UnicodeDecodeE
 
 def _refuse_record(name: str, row: int, message: str) -> None:
     faults = Faults()
-    if "unexpected end" in message or "field larger" in message:
+    if "field larger" in message:
+        what = f"a cell holds more than {csv.field_size_limit():,} characters; a quote may open and never close."
+        mend = 'close it, or double it inside a cell ("").'
+    elif "unexpected end" in message:
         what, mend = "a quote opens in this row and is never closed.", 'close it, or double it inside a cell ("").'
     elif "expected after" in message:
         what, mend = "text follows a closing quote.", 'double each quote inside a cell ("").'
     else:
         what, mend = f"cannot be read: {message}.", "correct the row, or export the file again."
     faults.add(what, mend=mend, file=name, row=row)
-    faults.raise_any()
-
-
-def _refuse_width(name: str, row: int, cells: int, width: int) -> None:
-    faults = Faults()
-    faults.add(
-        f"has {cells} cells where the header has {width}.",
-        mend="a line break or delimiter inside a cell wants quotes around the cell; correct the row or export again.",
-        file=name,
-        row=row,
-    )
     faults.raise_any()
 
 
@@ -219,7 +245,7 @@ def _delimiter(path: Path, encoding: str) -> str:
             with path.open(encoding=encoding, newline="") as file:
                 sample = itertools.islice(csv.reader(file, delimiter=delimiter), SAMPLE_RECORDS)
                 widths.extend(len(record) for record in sample if record)
-        except (csv.Error, UnicodeDecodeError):
+        except (csv.Error, UnicodeError):
             pass
         if widths and widths[0] > 1:
             score = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
@@ -250,9 +276,15 @@ def _header(records: Iterator[tuple[int, Record]], name: str) -> tuple[int, tupl
     raise AssertionError
 
 
+def _is_bytewise(encoding: str) -> bool:
+    """Whether quotes and line ends are the same bytes in an encoding as in ASCII, and mean nothing else."""
+    name = codecs.lookup(encoding).name
+    return '"\r\n'.encode(encoding.removesuffix("-sig")) == b'"\r\n' and not name.startswith(("iso2022", "hz", "utf-7"))
+
+
 def _count_text(path: Path, encoding: str, delimiter: str) -> int:
     """Records of a text file, blank lines among them, from its bytes alone."""
-    if '"'.encode(encoding.removesuffix("-sig")) != b'"':
+    if not _is_bytewise(encoding):
         return _count_decoded(path, encoding, delimiter)
     with path.open("rb") as file:
         quotes, records, last = 0, 0, b""
@@ -273,8 +305,8 @@ def _count_text(path: Path, encoding: str, delimiter: str) -> int:
 def count_lenient(path: Path, encoding: str, delimiter: str) -> int:
     """Records where quotes may also stand inside an unquoted cell, as in `19" rack`; slower than counting quotes."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-        mark = re.escape(delimiter.encode(encoding if encoding != "utf-8-sig" else "utf-8"))
-        quoted = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n" + mark + rb']))"(?:[^"]|"")*"')
+        mark = re.escape(delimiter.encode(encoding.removesuffix("-sig")))
+        quoted = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n])|(?<=" + mark + rb'))"[^"]*(?:""[^"]*)*"')
         breaks = re.compile(rb"\r\n|\r|\n")
         total = sum(1 for _ in breaks.finditer(raw))
         total -= sum(len(breaks.findall(match.group())) for match in quoted.finditer(raw))
@@ -283,8 +315,8 @@ def count_lenient(path: Path, encoding: str, delimiter: str) -> int:
 
 def _count_decoded(path: Path, encoding: str, delimiter: str) -> int:
     text = path.read_bytes().decode(encoding)
-    quoted = re.compile(rf'(?:\A|(?<=[\r\n{re.escape(delimiter)}]))"(?:[^"]|"")*"')
-    rest = quoted.sub("", text)
+    quoted = re.compile(rf'(?:\A|(?<=[\r\n{re.escape(delimiter)}]))"[^"]*(?:""[^"]*)*"')
+    rest = quoted.sub("quoted", text)
     return len(re.findall(r"\r\n|\r|\n", rest)) + (not rest.endswith(("\n", "\r")))
 
 
@@ -298,8 +330,9 @@ def _open_workbook(path: Path, export: Export) -> Table:
     try:
         workbook = CalamineWorkbook.from_path(str(path))
         names = list(workbook.sheet_names)
-        sheet = export.sheet or names[0]
-        if export.sheet and export.sheet not in names:
+        if not names:
+            faults.add("has no sheet.", mend="export it again.", file=export.file)
+        elif export.sheet and export.sheet not in names:
             close = nearest(export.sheet, names)
             faults.add(
                 f"has no sheet '{export.sheet}'." + (f" Nearest: {close}." if close else ""),
@@ -313,8 +346,13 @@ def _open_workbook(path: Path, export: Export) -> Table:
                 file=export.file,
             )
         faults.raise_any()
+        sheet = export.sheet or names[0]
         cells = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-    except (CalamineError, zipfile.BadZipFile) as error:
+        rows = [[_cell_text(cell) for cell in row] for row in cells]
+        last, errors = _sheet_content(path, sheet)
+        for row, place, text in errors:
+            rows[row - 1][place] = text
+    except (CalamineError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError, *UNSOUND) as error:
         faults.add(
             f"is not a workbook that can be read: {error}.",
             mend="open it in a spreadsheet and save it as .xlsx without a password, or as CSV UTF-8.",
@@ -323,22 +361,26 @@ def _open_workbook(path: Path, export: Export) -> Table:
         faults.raise_any()
         raise
     name = f"{export.file} [{sheet}]" if len(names) > 1 else export.file
-    rows = [[_cell_text(cell) for cell in row] for row in cells]
     while rows and not any(cell.strip() for cell in rows[-1]):
         rows.pop()
     header_row, header = _header(iter(enumerate(rows, 1)), name)
     width = len(header)
 
     def below() -> Iterator[tuple[int, Record]]:
+        faults = Faults()
         for row, record in enumerate(rows[header_row:], header_row + 1):
-            if not any(cell.strip() for cell in record):
-                yield row, []
-            elif any(cell.strip() for cell in record[width:]):
-                _refuse_width(name, row, len(record), width)
-            else:
-                yield row, record[:width]
+            for place in range(width, len(record)):
+                if record[place].strip():
+                    faults.add(
+                        f"column {column_letters(place)} holds a value but has no name in the header.",
+                        mend="name the column in the header row, or empty its cells.",
+                        file=name,
+                        row=row,
+                    )
+            yield row, record[:width] if any(cell.strip() for cell in record) else []
+        faults.raise_any()
 
-    return Table(name, header, header_row, below, lambda: _last_row(path, sheet) - header_row)
+    return Table(name, header, header_row, below, lambda: last - header_row)
 
 
 def _cell_text(cell: object) -> str:
@@ -354,28 +396,42 @@ def _cell_text(cell: object) -> str:
     return "" if cell is None else str(cell)
 
 
-def _last_row(path: Path, sheet: str) -> int:
-    """The last row with content in a sheet, read from its XML and not through the workbook library."""
-    with zipfile.ZipFile(path) as archive:
-        book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
-        links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
-        target = {link.get("Id"): link.get("Target", "") for link in links}
-        entry = next(s for s in book.iter() if _local(s) == "sheet" and s.get("name") == sheet)
-        part = next(target[value] for key, value in entry.items() if key.endswith("}id"))
-        part = part.lstrip("/") if part.startswith("/") else f"xl/{part}"
+def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> str:
+    """The part of a workbook's archive that holds a sheet."""
+    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
+    links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    target = {link.get("Id"): link.get("Target", "") for link in links}
+    for entry in book.iter():
+        if _local(entry) == "sheet" and entry.get("name") == sheet:
+            part = target[next((value for key, value in entry.items() if key.endswith("}id")), None)]
+            return part.lstrip("/") if part.startswith("/") else f"xl/{part}"
+    raise LookupError(f"the sheet {sheet} is not in its table of contents")
+
+
+def _sheet_content(path: Path, sheet: str) -> tuple[int, list[tuple[int, int, str]]]:
+    """The last row with content in a sheet, and its errors, read from its XML and not through the workbook library.
+
+    The library takes cells that hold an error, such as #N/A, for blank: here are their rows, places and texts.
+    """
+    with zipfile.ZipFile(path) as archive, archive.open(_sheet_part(archive, sheet)) as xml:
         shared = list(_shared_texts(archive))
-        last = row = 0
-        for event, item in ElementTree.iterparse(archive.open(part), events=("start", "end")):
+        last, row, place, errors = 0, 0, -1, []
+        for event, item in ElementTree.iterparse(xml, events=("start", "end")):
             kind = _local(item)
             if kind == "row" and event == "start":
-                row = int(item.get("r") or row + 1)
-            elif kind == "c" and event == "end":
+                row, place = int(item.get("r") or row + 1), -1
+            elif kind == "c" and event == "start":
+                letters = re.match("[A-Z]+", item.get("r", ""))
+                place = column_place(letters[0]) if letters else place + 1
+            elif kind == "c":
                 value = "".join(t.text or "" for t in item.iter() if _local(t) in {"v", "t"}).strip()
                 if value and (item.get("t") != "s" or shared[int(value)]):
                     last = row
+                if item.get("t") == "e":
+                    errors.append((row, place, value))
             elif kind == "row":
                 item.clear()
-    return last
+    return last, errors
 
 
 def _local(item: ElementTree.Element) -> str:
@@ -385,10 +441,11 @@ def _local(item: ElementTree.Element) -> str:
 def _shared_texts(archive: zipfile.ZipFile) -> Iterator[bool]:
     """Of each shared text of a workbook, whether it holds anything."""
     if "xl/sharedStrings.xml" in archive.namelist():
-        for _, item in ElementTree.iterparse(archive.open("xl/sharedStrings.xml")):
-            if _local(item) == "si":
-                yield bool("".join(t.text or "" for t in item.iter() if _local(t) == "t").strip())
-                item.clear()
+        with archive.open("xl/sharedStrings.xml") as xml:
+            for _, item in ElementTree.iterparse(xml):
+                if _local(item) == "si":
+                    yield bool("".join(t.text or "" for t in item.iter() if _local(t) == "t").strip())
+                    item.clear()
 
 
 def records_disagree(table: Table, read: int, path: Path, export: Export) -> bool:
@@ -402,6 +459,8 @@ def records_disagree(table: Table, read: int, path: Path, export: Export) -> boo
     if path.suffix.lower() in WORKBOOKS:
         return True
     encoding = _encoding(path, export)
+    if not _is_bytewise(encoding):
+        return True
     delimiter = export.delimiter or _delimiter(path, encoding)
     return count_lenient(path, encoding, delimiter) - table.header_row != read
 
