@@ -6,6 +6,7 @@ import datetime as dt
 import math
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ MARK = 1e300
 """Answers that are no rating travel beside the ratings as `MARK` times their `Kind`: one lookup reads a cell."""
 FAULTY = MARK * (max(Kind) + 1)
 REMEMBERED = 100_000
+REMEMBERED_NUMBERS = 4096
 
 
 class Unreadable(NamedTuple):
@@ -195,6 +197,7 @@ class Memberships(dict[str, int]):
         )
 
 
+@lru_cache(REMEMBERED_NUMBERS)
 def read_weight(text: str) -> float | Unreadable:
     """A design weight: a positive number."""
     number = float(text) if NUMBER.fullmatch(text.strip()) or _scientific(text) else math.nan
@@ -208,6 +211,7 @@ def _scientific(text: str) -> bool:
     return re.fullmatch(r"\s*[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]{1,3}\s*", text) is not None
 
 
+@lru_cache(REMEMBERED_NUMBERS)
 def read_seconds(text: str) -> float | Unreadable:
     """A duration in seconds; NaN where the cell is blank."""
     cell = text.strip()

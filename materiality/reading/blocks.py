@@ -316,7 +316,7 @@ def _check_margins(study: Study, file: str, sources: list[Source], faults: Fault
                 )
 
 
-def duplicated(sources: list[Source], *, held: int = 1 << 20) -> frozenset[int]:
+def duplicated(sources: list[Source], *, held: int = 1 << 18) -> frozenset[int]:
     """Identities of the respondents who stand in more than one row, from a pass over the ids alone.
 
     Hashes are spilled to a temporary file and looked through by ranges, so memory does not grow with the rows.
