@@ -13,6 +13,8 @@ HOMES = {
     "run": "commands",
     "check": "commands",
     "simulate": "commands",
+    "inspect": "commands",
+    "init": "commands",
     "assess": "assessment",
     "Assessment": "assessment",
     "draw_matrix": "figures",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from materiality.errors import Faults, joined
 from materiality.estimates import Estimates, Sample, estimate, score_weights, summarise
 from materiality.gathering import Gathered, Progress, examine
 from materiality.matrix import Matrix, build_matrix, spread_of
@@ -87,6 +88,7 @@ def assess(path: Path | str, *, seed: int | None = None, progress: Progress | No
 def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
     sample = summarise(gathered.moments)
     estimates = _scores(study, sample)
+    _check_scored(study, study_file, estimates)
     matrix = build_matrix(study, estimates, _generator(study, TIER_STREAM))
     group_scores = _group_scores_table(study, sample)
     return Assessment(
@@ -101,8 +103,26 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         weights=weights_table(study, sample),
         flagged=_with_and_without_flagged(study, gathered.moments, estimates, matrix),
         simulated=gathered.simulated,
-        warnings=tuple(notices(study, sample, estimates, group_scores)),
+        warnings=tuple(
+            notices(study, sample, estimates, group_scores, gathered.exports, gathered.moments.without_flagged())
+        ),
     )
+
+
+def _check_scored(study: Study, study_file: Path, estimates: Estimates) -> None:
+    """Refuse a study in which no issue has a score on both axes of the matrix: there is nothing to draw."""
+    faults = Faults()
+    scores = np.isfinite(estimates.values.reshape(len(study.axes), -1))
+    places = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+    if not scores[places].all(axis=0).any():
+        empty = [axis for axis, place in zip((study.x, study.y), places, strict=True) if not scores[place].any()]
+        faults.add(
+            "no issue has a rating on both axes of the matrix"
+            + (f"; nobody who was asked rated anything on {joined(empty)}." if empty else "."),
+            mend="look at the axes' columns and groups; `materiality inspect` shows what the columns hold.",
+            file=study_file.name,
+        )
+    faults.raise_any()
 
 
 def _generator(study: Study, stream: int) -> np.random.Generator:
@@ -241,7 +261,7 @@ def _hidden(study: Study, sample: Sample) -> np.ndarray:
 
 def _blanked(table: pd.DataFrame) -> pd.DataFrame:
     """The table without the numbers of its suppressed rows."""
-    table.astype(dict.fromkeys(("n", "dont_know", "not_applicable", "blank"), "Int64"))
+    table = table.astype(dict.fromkeys(("n", "dont_know", "not_applicable", "blank"), "Int64"))
     shown = [
         "estimate",
         "std_error",

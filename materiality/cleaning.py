@@ -128,6 +128,7 @@ def _straight_lined(block: Block, questions: Questions) -> BoolArray:
 
 RULES = (
     Rule("blank row", "blank", lambda block, _: block.empty),
+    Rule("preview or test", "preview", lambda block, _: block.preview),
     Rule("no group", "no_group", lambda block, _: ~block.members.any(axis=1) & ~block.unknown_group),
     Rule("unknown group", "unknown_group", _unknown_group),
     Rule("no rating", "no_rating", _no_rating),
@@ -200,7 +201,8 @@ def settle_duplicates(
     reason = np.zeros(len(rows), np.uint8)
     order = np.argsort(rows.identity, kind="stable")
     ids = rows.identity[order]
-    for places in np.split(order, np.flatnonzero(ids[1:] != ids[:-1]) + 1):
+    respondents = np.split(order, np.flatnonzero(ids[1:] != ids[:-1]) + 1)
+    for places in sorted(respondents, key=lambda places: int(places[0])):
         if len(places) < 2:
             continue
         contents = {

@@ -64,6 +64,45 @@ def check(study: Path) -> None:
 
 
 @main.command()
+@click.argument("export", type=click.Path(path_type=Path))
+@click.option("--sheet", default="", help="Sheet of a workbook that has several.")
+@click.option("--encoding", default="", help="Encoding, instead of the detected one.")
+@click.option("--tool", default="auto", help="Survey tool, instead of the recognised one.")
+@click.option("--json", is_flag=True, help="Print one JSON object.")
+def inspect(export: Path, sheet: str, encoding: str, tool: str, json: bool) -> None:
+    """Say what an export is: tool, header rows, responses, and what each column holds.
+
+    EXPORT is a file that a survey tool wrote.
+    """
+    import json as dumps
+
+    with telling_faults():
+        from materiality import commands
+        from materiality.inspection import page
+        from materiality.study import Tool
+
+        if tool not in [known.value for known in Tool]:
+            raise click.BadParameter(f"choose one of {', '.join(Tool)}.", param_hint="--tool")
+        found = commands.inspect(export, sheet=sheet, encoding=encoding, tool=tool, json=json)
+        click.echo(dumps.dumps(found.as_json(), ensure_ascii=False, indent=1) if json else page(found))
+
+
+@main.command()
+@click.argument("export", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the study file; default the first export's.")
+def init(export: tuple[Path, ...], out: Path | None) -> None:
+    """Draft a study file from one or more exports, each guess in a comment.
+
+    EXPORT is a file that a survey tool wrote.
+    """
+    with telling_faults():
+        from materiality import commands
+
+        written = commands.init(export, out=out)
+    click.echo(f"Written: {written}. Look at the lines marked GUESS, then: materiality check {written}")
+
+
+@main.command()
 @STUDY
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="CSV file to write.")
 @SEED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from materiality.study import Study, load_study, study_path
 
 if TYPE_CHECKING:
     from materiality.assessment import Assessment
+    from materiality.inspection import Inspection
 
 Progress = Callable[[str, int], None]
 
@@ -95,6 +96,55 @@ def check(study: Path | str, *, progress: Progress | None = None) -> Checked:
     )
 
 
+def inspect(
+    export: Path | str, *, sheet: str = "", encoding: str = "", tool: str = "auto", json: bool = False
+) -> Inspection:
+    """Say what an export is: tool, encoding, header rows, responses, and what each column holds.
+
+    Parameters
+    ----------
+    export : path
+        The file that a survey tool wrote.
+    sheet : str
+        Of a workbook that has several.
+    encoding : str
+        Instead of the detected one.
+    tool : str
+        A tool's name, instead of the recognised one.
+    json : bool
+        How the command line prints the result; it changes nothing here.
+
+    Raises
+    ------
+    MaterialityError
+        Where the file cannot be read, or is no respondent-level export.
+    """
+    from materiality.inspection import inspect_export
+    from materiality.study import Tool
+
+    return inspect_export(export, sheet=sheet, encoding=encoding, tool=Tool(tool))
+
+
+def init(export: Sequence[Path | str], *, out: Path | str | None = None) -> Path:
+    """Draft a study file from one or more exports of a survey, each guess in a comment.
+
+    Parameters
+    ----------
+    export : sequence of path
+        The files that the survey tool wrote; groups, issues and scale come from the first.
+    out : path, optional
+        The folder to write `study.toml` into; the first export's by default. An existing one is never overwritten.
+
+    Returns
+    -------
+    Path
+        The study file.
+    """
+    from materiality.drafting import write_draft
+
+    return write_draft(export, out)
+
+
 def simulate(study: Path | str, *, out: Path | str, seed: int | None = None) -> int:
     """Write an export with simulated answers whose truth the study file gives, spoilt rows among them.
 
@@ -119,4 +169,4 @@ def simulate(study: Path | str, *, out: Path | str, seed: int | None = None) -> 
     return len(made.rows)
 
 
-__all__ = ["Checked", "check", "default_out", "run", "simulate"]
+__all__ = ["Checked", "check", "default_out", "init", "inspect", "run", "simulate"]

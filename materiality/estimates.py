@@ -49,6 +49,11 @@ class Sample:
     points: IntArray
     respondents: IntArray
 
+    @property
+    def scale(self) -> float:
+        """The largest distance of a group mean from the scale's midpoint: what rounding is measured by."""
+        return float(np.nanmax(np.abs(self.means - self.moments.midpoint), initial=1.0))
+
 
 @dataclass(frozen=True)
 class Estimates:
@@ -66,6 +71,8 @@ class Estimates:
         Distinct respondents whose ratings enter.
     low, high : float arrays, shape (targets,)
         The interval.
+    unseen : float array, shape (targets,)
+        What the interval reaches further for groups whose ratings are all equal, in points of the scale.
     """
 
     values: FloatArray
@@ -74,6 +81,7 @@ class Estimates:
     n: IntArray
     low: FloatArray
     high: FloatArray
+    unseen: FloatArray
 
     @property
     def std_error(self) -> FloatArray:
@@ -148,11 +156,14 @@ def estimate(
     (1 − n_g/N_g) n_g/(n_g − 1), and a respondent of several groups links them, each group's part entering with the root
     of its own factor. So a group's own variance is what it would be alone, and the matrix has no negative eigenvalue.
 
-    Where all answers are equal no variance is seen, and the interval reaches as far as the share of dissenters that so
-    many equal answers leave possible (`unanimous_share`), or the share of the population that was not asked.
+    Where all of a group's ratings are equal it shows no variance, and adds none. The interval then reaches further: by
+    the share of dissenters that so many equal answers leave possible (`unanimous_share`), or the share of the
+    population that was not asked, times λ and the length of the scale; squares of reaches are added.
 
-    A group with one rating shows no variance. Its variance is taken to be the pooled variance of the target's other
-    groups; where there is none, the target's variance is unknown (NaN).
+    A group with one rating shows no variance either. Its variance is taken to be the pooled variance of the target's
+    other groups, with the group's own correction for its population; where there is none, the target's variance is
+    unknown (NaN). Where all ratings of each other group are equal there is no variance to lend, and the one rating
+    counts among the equal ones.
 
     Parameters
     ----------
@@ -189,22 +200,47 @@ def estimate(
     values = np.where(weights != 0, np.where(np.isnan(means), 0.0, means) * weights, 0.0).sum(axis=1)
     values[~(weights != 0).any(axis=1)] = np.nan
     lonely = (weights != 0) & (sample.n[:, questions].T == 1)
-    covariance, shares = _pool_lonely(sample, questions, weights, lonely, covariance, shares)
+    unasked = np.ones(len(sample.n))
+    if population is not None and strata is None:
+        unasked = np.clip(np.nan_to_num(1 - sample.respondents / population, nan=1.0), 0.0, 1.0)
+    covariance, shares = _pool_lonely(sample, questions, weights, lonely & (unasked > 0), covariance, shares, unasked)
     n = _distinct(sample, questions, weights)
     df = satterthwaite_df(shares, np.maximum(sample.n[:, questions] - 1, 0))
     df = np.minimum(np.maximum(df, 1.0), np.maximum(n - 1, 0))
     variance = np.diag(covariance)
-    lower, upper = t_interval(values, np.sqrt(variance), np.where(df > 0, df, np.nan), confidence, low, high)
-    still = (variance == 0) & np.isfinite(values)
-    if still.any() and np.isfinite(high - low):
-        share = unanimous_share(sample.n[:, questions].T, confidence)
-        if population is not None and strata is None:
-            unasked = 1 - sample.n[:, questions].T / population
-            share = np.where(np.isfinite(unasked), np.minimum(share, unasked), share)
-        reach = (share * np.abs(weights)).sum(axis=1) * (high - low)
-        lower = np.where(still, np.clip(values - reach, low, high), lower)
-        upper = np.where(still, np.clip(values + reach, low, high), upper)
-    return Estimates(values, covariance, df, n, lower, upper)
+    unseen = _unseen(sample, questions, weights, confidence, high - low, None if strata is not None else population)
+    lower, upper = t_interval(
+        values, np.sqrt(variance), np.where(df > 0, df, np.nan), confidence, low, high, unseen=unseen
+    )
+    return Estimates(values, covariance, df, n, lower, upper, unseen)
+
+
+def _unseen(
+    sample: Sample,
+    questions: IntArray,
+    weights: FloatArray,
+    confidence: float,
+    span: float,
+    population: FloatArray | None,
+) -> FloatArray:
+    """How far dissenters whom nobody met may move each target: groups whose ratings are all equal, squares added."""
+    if not np.isfinite(span):
+        return np.zeros(len(questions))
+    n = sample.n[:, questions].T
+    share = unanimous_share(n, confidence)
+    if population is not None:
+        unasked = np.clip(1 - n / population, 0.0, None)
+        share = np.where(np.isfinite(unasked), np.minimum(share, unasked), share)
+    agreed = unanimous(sample)[:, questions].T & (weights != 0)
+    varied = (weights != 0) & (n > 1) & ~agreed
+    agreed |= (weights != 0) & (n == 1) & (agreed.any(axis=1) & ~varied.any(axis=1))[:, None]
+    return np.asarray(np.sqrt(np.square(np.where(agreed, share * weights, 0.0)).sum(axis=1)) * span)
+
+
+def unanimous(sample: Sample) -> NDArray[np.bool_]:
+    """Where two or more of a group rated and their ratings are equal, shape (groups, questions)."""
+    spread = rating_variances(sample)
+    return np.asarray((sample.n > 1) & (np.nan_to_num(spread, nan=np.inf) <= 1e-12 * np.square(sample.scale)))
 
 
 def _group_factors(sample: Sample, population: FloatArray | None) -> FloatArray:
@@ -301,6 +337,7 @@ def _pool_lonely(
     lonely: NDArray[np.bool_],
     covariance: FloatArray,
     shares: FloatArray,
+    unasked: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Lend groups with one rating the pooled variance of the target's other groups."""
     if not lonely.any():
@@ -313,15 +350,14 @@ def _pool_lonely(
         (df * np.where(df > 0, variances, 0.0)).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0
     )
     for target, group in zip(*np.nonzero(lonely), strict=True):
-        covariance[target, target] += weights[target, group] ** 2 * pooled[target]
+        covariance[target, target] += weights[target, group] ** 2 * pooled[target] * unasked[group]
     return covariance, shares
 
 
 def rating_variances(sample: Sample) -> FloatArray:
     """Variance of the ratings within each group, shape (groups, questions), squared points; NaN below two ratings.
 
-    Weighted respondents count by their weights: n/(n − 1) Σ w (y − ȳ)² / Σ w, from the counts at the scale's points
-    where all weights are equal, and from the cross-products otherwise.
+    n/(n − 1) Σ w² (y − ȳ)² / Σ w², so that a weighted respondent counts as in the variance of the mean.
     """
     q = sample.moments.questions
     second = sample.moments.stack("second").reshape(len(sample.members), 2 * q, 2 * q)

@@ -30,6 +30,10 @@ LABEL_WIDTH = 27
 LABEL_LINES = 3
 DOT_RADIUS = 4.6
 """In pixels at `LAYOUT_DPI`; the markers are drawn to fill it."""
+COVERED = 1.7
+"""Nearer than so many radii, a dot hides another."""
+RING = 0.55
+"""How much larger each further marker on the same place is, in dots."""
 NO_PILLAR = ""
 MARKERS = {
     Pillar.ENVIRONMENTAL.value: "o",
@@ -120,23 +124,37 @@ def draw_matrix(assessment: Assessment) -> Figure:
                 fmt="none",
                 ecolor=COLOURS[str(pillar)],
                 elinewidth=0.8,
-                alpha=0.28,
+                alpha=0.4,
                 zorder=2,
             )
+        rings = _rings(axes, points)
+        for x, y, pillar, ring in zip(points["x"], points["y"], points["pillar"], rings, strict=True):
             axes.scatter(
-                rows["x"],
-                rows["y"],
-                s=(DOT_RADIUS * 2 * 72 / LAYOUT_DPI) ** 2 * 0.8,
-                marker=MARKERS[str(pillar)],
-                color=COLOURS[str(pillar)],
+                [x],
+                [y],
+                s=(DOT_RADIUS * ring * 2 * 72 / LAYOUT_DPI) ** 2 * 0.8,
+                marker=MARKERS[pillar],
+                color=COLOURS[pillar],
                 edgecolor="white",
                 linewidth=0.7,
-                zorder=4,
+                zorder=4 + 1 / (1 + ring),
             )
         _headings(figure, axes, assessment, points)
-        placement = _label(axes, canvas, points, labels)
+        placement = _label(axes, canvas, points, labels, DOT_RADIUS * max(rings, default=1.0))
         figure.label_placement = placement  # type: ignore[attr-defined]
     return figure
+
+
+def _rings(axes: Axes, points: pd.DataFrame) -> list[float]:
+    """How much larger than a dot each marker is drawn: one that others would cover shows as a ring around them."""
+    if points.empty:
+        return []
+    dots = axes.transData.transform(points[["x", "y"]].to_numpy(float))
+    rings: list[float] = []
+    for k, dot in enumerate(dots):
+        over = [rings[i] for i in range(k) if np.hypot(*(dots[i] - dot)) < COVERED * DOT_RADIUS]
+        rings.append(max(over, default=1.0 - RING) + RING)
+    return rings
 
 
 def shorten(label: str, width: int = LABEL_WIDTH, lines: int = LABEL_LINES) -> str:
@@ -196,16 +214,20 @@ def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.Dat
         title += " (simulated answers)"
     figure.text(0.075, 0.962, "\n".join(textwrap.wrap(title, 90)[:2]), fontsize=13, weight="bold", va="center")
     kept = int(assessment.sample.moments.stack("n").sum()) if assessment.sample.moments.cells else 0
-    rules = [study.tiers.thresholds.get(axis, ThresholdRule.MEAN) for axis in (study.x, study.y)]
-    same = (
-        THRESHOLD_WORDS[rules[0]]
-        if rules[0] == rules[1] and isinstance(rules[0], ThresholdRule)
-        else "as the study sets"
+    across, up = (
+        f"{value:.2f} ({THRESHOLD_WORDS[rule] if isinstance(rule, ThresholdRule) else 'given'})"
+        for value, rule in (
+            (line, study.tiers.thresholds.get(axis, ThresholdRule.MEAN))
+            for line, axis in ((matrix.x_threshold, study.x), (matrix.y_threshold, study.y))
+        )
     )
     note = (
-        f"{kept:,} respondents. Bars: {study.confidence:.0%} intervals. Dashed: thresholds "
-        f"({matrix.x_threshold:.2f} across, {matrix.y_threshold:.2f} up: {same}). Shaded: above both."
+        f"{kept:,} respondents. Bars: {study.confidence:.0%} intervals. Dashed: thresholds, {across} across and "
+        f"{up} up. Shaded: above both."
     )
+    together = sum(ring > 1 for ring in _rings(axes, points))
+    if together:
+        note += f" Rings: {together} dot{'s' if together > 1 else ''} under another."
     missing = assessment.matrix.points.loc[~assessment.matrix.points.index.isin(points.index), "label"]
     if len(missing):
         note += f" Not shown, for want of ratings: {', '.join(missing)}."
@@ -230,7 +252,9 @@ def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.Dat
         )
 
 
-def _label(axes: Axes, canvas: FigureCanvasAgg, points: pd.DataFrame, labels: Sequence[str]) -> Placement:
+def _label(
+    axes: Axes, canvas: FigureCanvasAgg, points: pd.DataFrame, labels: Sequence[str], radius: float
+) -> Placement:
     """Place the labels, in pixels, and draw them with their leaders."""
     to_pixels = axes.transData
     dots = to_pixels.transform(points[["x", "y"]].to_numpy(float)) if len(points) else np.zeros((0, 2))
@@ -262,7 +286,7 @@ def _label(axes: Axes, canvas: FigureCanvasAgg, points: pd.DataFrame, labels: Se
     placement = place_labels(
         dots,
         sizes,
-        radius=DOT_RADIUS,
+        radius=radius,
         bounds=(frame.x0 + 3, frame.y0 + 3, frame.x1 - 3, frame.y1 - 3),
         segments=segments,
     )

@@ -36,6 +36,8 @@ class ExportRead:
         Rows below the header; kept and excluded ones add up to it.
     fates : Counter
         Rows by reason, `kept` among them; `flagged: …` counts kept rows that were flagged.
+    notes : tuple of str
+        What was guessed about the file, in words.
     """
 
     name: str
@@ -43,6 +45,7 @@ class ExportRead:
     header_row: int
     rows: int
     fates: Counter[str]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,12 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
             source.table.header_row,
             sum(times for reason, times in counts[source.table.name].items() if not reason.startswith("flagged")),
             counts[source.table.name],
+            source.table.grid.notes,
         )
         for source in sources
     )
     if not faults:
-        _check_kept(study, total, exports, faults)
+        _check_kept(study, study_file, total, exports, faults)
     return Gathered(total, ledger, exports, study.simulated or any(source.simulated for source in sources))
 
 
@@ -142,7 +146,9 @@ def _moments(block: Block, study: Study, flags: NDArray[np.uint16]) -> Moments:
     return moments_of(block, midpoint=study.scale.midpoint, points=study.scale.points, flags=flags)
 
 
-def _check_kept(study: Study, moments: Moments, exports: tuple[ExportRead, ...], faults: Faults) -> None:
+def _check_kept(
+    study: Study, study_file: Path, moments: Moments, exports: tuple[ExportRead, ...], faults: Faults
+) -> None:
     respondents = moments.per_group(moments.stack("n").astype(np.int64))
     if not respondents.any():
         rows, groupless = sum(export.rows for export in exports), bool(moments.cells)
@@ -156,6 +162,7 @@ def _check_kept(study: Study, moments: Moments, exports: tuple[ExportRead, ...],
     for group, n in zip(study.groups, respondents, strict=True):
         if group.population is not None and n > group.population:
             faults.add(
-                f"group '{group.id}' has {n} respondents, more than its population of {group.population}.",
-                mend="correct population in [[groups]], or look for duplicates.",
+                f"groups ('{group.id}').population is {group.population}, and {n} respondents of it answered.",
+                mend="correct population in [[groups]], or look for duplicates in the exports.",
+                file=study_file.name,
             )

@@ -56,8 +56,10 @@ def build_matrix(study: Study, estimates: Estimates, generator: np.random.Genera
         material_rule=study.tiers.rule,
         midpoint=study.scale.midpoint,
         generator=generator,
+        df=np.where(np.diag(estimates.covariance) > 0, estimates.df, np.nan)[both].reshape(2, issues),
     )
     across, up = where
+    untold = np.isnan(np.diag(estimates.covariance))[both].reshape(2, issues).any(axis=0)
     points = pd.DataFrame(
         {
             "issue": [issue.id for issue in study.issues],
@@ -70,9 +72,9 @@ def build_matrix(study: Study, estimates: Estimates, generator: np.random.Genera
             "y_low": estimates.low[up],
             "y_high": estimates.high[up],
             "tier": pd.array(np.where(np.isnan(tiers.tier), -1, tiers.tier).astype(int), dtype="Int64"),
-            "tier_confidence": tiers.tier_confidence,
+            "tier_confidence": np.where(untold, np.nan, tiers.tier_confidence),
             "material": pd.array(tiers.material == 1, dtype="boolean"),
-            "p_material": tiers.p_material,
+            "p_material": np.where(untold, np.nan, tiers.p_material),
         }
     )
     points.loc[np.isnan(tiers.tier), ["tier", "material"]] = pd.NA
@@ -82,15 +84,16 @@ def build_matrix(study: Study, estimates: Estimates, generator: np.random.Genera
 def spread_of(estimates: Estimates, study: Study) -> FloatArray:
     """The covariance to draw scores from.
 
-    Where no variance was seen (all answers equal, or one respondent alone) a score is as uncertain as its interval is
-    wide, independently of the others; zero would claim that it is known.
+    To the covariance is added what the intervals reach further for groups whose answers are all equal, independently
+    for each score. Where a variance is unknown (one respondent alone) a score is as uncertain as its interval is wide.
     """
     from scipy.special import ndtri
 
     covariance = estimates.covariance.copy()
-    unseen = np.flatnonzero(~(np.diag(covariance) > 0) & np.isfinite(estimates.values))
-    covariance[unseen, :] = 0.0
-    covariance[:, unseen] = 0.0
+    z = ndtri(0.5 + study.confidence / 2)
+    unknown = np.flatnonzero(np.isnan(np.diag(covariance)) & np.isfinite(estimates.values))
+    covariance[unknown, :] = 0.0
+    covariance[:, unknown] = 0.0
     reach = np.maximum(estimates.high - estimates.values, estimates.values - estimates.low)
-    covariance[unseen, unseen] = np.square(reach[unseen] / ndtri(0.5 + study.confidence / 2))
-    return covariance
+    covariance[unknown, unknown] = np.square(reach[unknown] / z)
+    return covariance + np.diag(np.square(estimates.unseen / z))

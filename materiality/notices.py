@@ -7,18 +7,63 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from materiality.estimates import Estimates, Sample
+from materiality.estimates import Estimates, Sample, unanimous
+from materiality.gathering import ExportRead
+from materiality.moments import Moments
 from materiality.study import Action, DuplicateChoice, Study, TierMethod
 
+MANY_DUPLICATES = 0.2
+"""Share of an export's rows that are excluded as duplicates, from which on the report remarks on it."""
 
-def notices(study: Study, sample: Sample, estimates: Estimates, group_scores: pd.DataFrame) -> list[str]:
+
+def notices(
+    study: Study,
+    sample: Sample,
+    estimates: Estimates,
+    group_scores: pd.DataFrame,
+    exports: tuple[ExportRead, ...],
+    unflagged: Moments,
+) -> list[str]:
     """Every notice of an assessment: who is missing from which score, what was corrected, not done, or hidden."""
     return [
+        *_read(exports),
         *_missing(study, sample, estimates),
+        *_undivided(study, estimates),
+        *_only_flagged(study, sample, unflagged),
         *_corrected(study, sample),
         *_not_done(study),
         *_hidden(study, group_scores),
     ]
+
+
+def _read(exports: tuple[ExportRead, ...]) -> Iterator[str]:
+    for export in exports:
+        yield from (f"{export.name}: {note}" for note in export.notes)
+        twice = export.fates["duplicate respondent"]
+        if twice > MANY_DUPLICATES * export.rows:
+            yield (
+                f"{twice} of {export.rows} rows of {export.name} are excluded as duplicates. If exports number their "
+                "respondents each for itself, set own_ids = true in [[responses]]."
+            )
+
+
+def _undivided(study: Study, estimates: Estimates) -> Iterator[str]:
+    scores = estimates.values.reshape(len(study.axes), -1)
+    for axis in (study.x, study.y):
+        known = scores[list(study.axes).index(axis)]
+        known = known[np.isfinite(known)]
+        if len(known) and np.ptp(known) < 1e-9 and not isinstance(study.tiers.thresholds.get(axis), float):
+            yield (
+                f"All scores on “{study.axes[axis].label or axis}” are equal, so a threshold that the scores set "
+                "divides nothing; give one in [tiers.thresholds]."
+            )
+
+
+def _only_flagged(study: Study, sample: Sample, unflagged: Moments) -> Iterator[str]:
+    left = unflagged.per_group(unflagged.stack("n").astype(np.int64))
+    lost = [g.name for g, n, rest in zip(study.groups, sample.respondents, left, strict=True) if n and not rest]
+    if lost and unflagged.cells:
+        yield f"All rows of these groups are flagged, so scores without flagged rows leave them out: {', '.join(lost)}."
 
 
 def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str]:
@@ -33,6 +78,8 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str
             if not n.all():
                 unrated = ", ".join(study.issues[i].name for i in np.flatnonzero(n == 0))
                 yield f"Group {group} gave no rating on “{name}” to, and is left out of the scores of: {unrated}."
+            if 0 < n.max() < study.privacy.hidden_below:
+                continue
             others = sample.n[np.ix_((weights[k] > 0) & (np.arange(len(weights[k])) != g), questions)]
             for lends, then in (
                 (True, "the other groups' stands in for it."),
@@ -42,12 +89,12 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str
                 if len(alone):
                     of = ", ".join(study.issues[i].name for i in alone)
                     yield f"Group {group} has a single rating on “{name}” of: {of}. It shows no spread; {then}"
-            agreed = np.flatnonzero((n > 1) & (sample.points[g][questions].max(axis=1, initial=0) == n))
+            agreed = np.flatnonzero(unanimous(sample)[g, questions] & (n >= study.privacy.hidden_below))
             if len(agreed):
                 of = ", ".join(study.issues[i].name for i in agreed)
                 yield (
-                    f"All ratings of group {group} on “{name}” are equal for: {of}. They show no spread, so the "
-                    "scores' intervals take this group's means as known."
+                    f"All ratings of group {group} on “{name}” are equal for: {of}. They show no spread; "
+                    "the intervals reach as far as so many equal answers leave open."
                 )
         unscored = ~np.isfinite(estimates.values[k * issues : (k + 1) * issues])
         if unscored.any():
@@ -83,6 +130,13 @@ def _not_done(study: Study) -> Iterator[str]:
 
 def _hidden(study: Study, group_scores: pd.DataFrame) -> Iterator[str]:
     hidden = set(group_scores.loc[group_scores["suppressed"], "group"])
+    for axis_id, axis in study.axes.items():
+        asked = {g.id for g in study.groups if not axis.groups or axis.groups.get(g.id)}
+        if hidden and asked <= hidden:
+            yield (
+                f"The scores on “{axis.label or axis_id}” rest on groups alone that are hidden elsewhere, and are "
+                "shown: do not publish them."
+            )
     if hidden:
         names = ", ".join(group.name for group in study.groups if group.id in hidden)
         yield (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from materiality.stats import ROUNDING, normal_draws
+from materiality.stats import ROUNDING, joint_draws
 
 FloatArray = NDArray[np.float64]
 DRAWS = 10_000
@@ -42,7 +42,8 @@ def rank_sets(
 
     Every pair's difference gets an interval, its width from the largest studentised difference in draws of the joint
     distribution. The best rank an issue may have is 1 + the number of issues surely above it; the worst is the number
-    of issues less those surely below it. Two estimates without any variance between them are not told apart.
+    of issues less those surely below it. Two estimates that vary together, without any
+    variance between them, are not told apart; two that are known exactly are.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def rank_sets(
     spread = np.sqrt(np.clip(variance[:, None] + variance[None, :] - 2 * sigma, 0.0, None))
     spread[spread <= 1e-6 * np.sqrt(variance[:, None] + variance[None, :])] = 0.0
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
-    noise = normal_draws(np.zeros(len(known)), sigma, draws, generator)
+    noise = joint_draws(np.zeros(len(known)), sigma, draws, generator)
     largest = np.zeros(draws)
     for k in range(len(known)):
         np.maximum(largest, np.abs((noise - noise[:, [k]]) * scale[k]).max(axis=1), out=largest)
@@ -80,7 +81,8 @@ def rank_sets(
         largest = np.divide(largest, shared, out=np.full(draws, np.inf), where=shared > 0)
     critical = np.quantile(largest, confidence, method="higher")
     gap = theta[None, :] - theta[:, None]
-    above = (spread > 0) & (gap * scale > critical) & (gap > ROUNDING)
+    exact = (variance[:, None] == 0) & (variance[None, :] == 0)
+    above = (exact | (spread > 0) & (gap * scale > critical)) & (gap > ROUNDING)
     rank[known] = 1 + (gap > ROUNDING).sum(axis=1)
     low[known] = 1 + above.sum(axis=1)
     high[known] = len(known) - above.sum(axis=0)

@@ -47,6 +47,8 @@ class Block:
         The group cell names a group that the study does not know.
     empty : bool array, shape (rows,)
         No cell of the row holds anything, in any column.
+    preview : bool array, shape (rows,)
+        The survey tool marks the row as a preview or a test.
     weight : float array, shape (rows,)
         Design weight, 1 where the export has none.
     seconds : float array, shape (rows,)
@@ -62,6 +64,7 @@ class Block:
     members: NDArray[np.bool_]
     unknown_group: NDArray[np.bool_]
     empty: NDArray[np.bool_]
+    preview: NDArray[np.bool_]
     weight: NDArray[np.float64]
     seconds: NDArray[np.float64]
     identity: NDArray[np.uint64]

@@ -21,9 +21,10 @@ from pydantic_core import ErrorDetails
 from materiality.errors import Faults, MaterialityError, joined, nearest, shown
 
 STUDY_FILE = "study.toml"
-WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
+STATFILES = frozenset({".sav", ".zsav", ".por", ".dta", ".parquet", ".feather", ".arrow"})
 TEXTS = frozenset({".csv", ".tsv", ".txt"})
-EXPORTS = WORKBOOKS | TEXTS
+EXPORTS = WORKBOOKS | TEXTS | STATFILES
 MOST_POINTS = 1001
 FARTHEST = 1e6
 NEAR = 1e-9
@@ -269,6 +270,7 @@ class Cleaning(Section):
     """The cleaning rules: what each does with the rows that it marks, and its threshold."""
 
     blank: Action = Action.DROP
+    preview: Action = Action.FLAG
     no_group: Action = Action.DROP
     unknown_group: UnknownGroup = UnknownGroup.FAULT
     no_rating: Action = Action.DROP

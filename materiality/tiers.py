@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from materiality.stats import ROUNDING, normal_draws
+from materiality.stats import ROUNDING, joint_draws
 from materiality.study import MaterialRule, ThresholdRule
 
 FloatArray = NDArray[np.float64]
@@ -35,7 +35,8 @@ class Tiers:
     same_set : float
         Share of the draws in which tier 1 is exactly the same set; NaN where tier 1 is empty.
     top : float array, shape (2,)
-        On each axis, share of the draws in which the issues of tier 1 are the highest ones; NaN where it is empty.
+        On each axis, share of the draws in which the issues of tier 1 are the highest of those with a
+        tier; NaN where it is empty.
     """
 
     thresholds: FloatArray
@@ -96,6 +97,7 @@ def place(
     material_rule: MaterialRule,
     midpoint: float,
     generator: np.random.Generator,
+    df: FloatArray | None = None,
     draws: int = DRAWS,
 ) -> Tiers:
     """Tiers from the scores on both axes, and how often draws of the scores agree.
@@ -115,22 +117,27 @@ def place(
     midpoint : float
         Of the scale.
     generator : numpy Generator
+    df : float array, shape (2, issues), optional
+        Degrees of freedom of the scores; without them, or where NaN, draws are normal.
     draws : int
     """
     issues = values.shape[1]
     known = np.isfinite(values).all(axis=0)
-    drawn = np.full((draws, 2, issues), np.nan)
-    both = np.concatenate([known, known])
-    if known.any():
-        noise = normal_draws(values.ravel()[both], covariance[np.ix_(both, both)], draws, generator)
-        drawn[:, :, known] = noise.reshape(draws, 2, -1)
+    scored = np.isfinite(values).ravel()
+    drawn = np.full((draws, 2 * issues), np.nan)
+    freedom = np.inf if df is None else df.ravel()[scored]
+    drawn[:, scored] = joint_draws(
+        values.ravel()[scored], covariance[np.ix_(scored, scored)], draws, generator, df=freedom
+    )
+    drawn = drawn.reshape(draws, 2, issues)
     thresholds = np.full(2, np.nan)
     above = np.zeros((2, issues), np.bool_)
     drawn_above = np.zeros((draws, 2, issues), np.bool_)
     for axis, rule in enumerate(rules):
-        if known.any():
-            thresholds[axis] = threshold(rule, values[axis, known], midpoint)
-            drawn_thresholds = threshold(rule, drawn[:, axis][:, known], midpoint)
+        here = np.isfinite(values[axis])
+        if here.any():
+            thresholds[axis] = threshold(rule, values[axis, here], midpoint)
+            drawn_thresholds = threshold(rule, drawn[:, axis][:, here], midpoint)
             above[axis] = known & (np.nan_to_num(values[axis]) > thresholds[axis] + ROUNDING)
             drawn_above[:, axis] = known & (np.nan_to_num(drawn[:, axis]) > drawn_thresholds[:, None] + ROUNDING)
     tier, drawn_tier = 3 - above.sum(axis=0), 3 - drawn_above.sum(axis=1)

@@ -43,6 +43,7 @@ def block(
     identity: Any = None,
     empty: Any = None,
     unknown_group: Any = None,
+    preview: Any = None,
     row: Any = None,
 ) -> Block:
     """A block from plain lists; NaN is a blank unless `kinds` says otherwise."""
@@ -58,6 +59,7 @@ def block(
         members=np.asarray(members, bool),
         unknown_group=np.zeros(n, bool) if unknown_group is None else np.asarray(unknown_group, bool),
         empty=np.zeros(n, bool) if empty is None else np.asarray(empty, bool),
+        preview=np.zeros(n, bool) if preview is None else np.asarray(preview, bool),
         weight=np.ones(n) if weight is None else np.asarray(weight, float),
         seconds=np.full(n, np.nan) if seconds is None else np.asarray(seconds, float),
         identity=np.zeros(n, np.uint64) if identity is None else np.asarray(identity, np.uint64),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from pathlib import Path
@@ -11,8 +12,11 @@ import pandas as pd
 import pytest
 from conftest import HEADER, ROOT, ROWS, STUDY, shared, write_study
 from pandas.testing import assert_frame_equal
+from scipy import stats as scipy_stats
 
 from materiality.assessment import assess
+from materiality.errors import MaterialityError
+from materiality.reporting.tables import result, write_json, write_tables
 
 NINE = {
     "climate_change",
@@ -335,6 +339,8 @@ def test_an_issue_without_any_rating_shows_nothing_and_leaves_the_others_in_plac
     point = assessment.matrix.points.iloc[0]
     assert point[["y", "y_low", "y_high", "tier", "tier_confidence", "material", "p_material"]].isna().all()
     assert point["x"] == 4.25
+    assert assessment.matrix.x_threshold == pytest.approx((4.25 + 47 / 12 + 2.25) / 3)
+    assert assessment.matrix.y_threshold == pytest.approx((14 / 3 + 3) / 2 - (14 / 3 - 4.5) / 4)
     assert assessment.scores["rank"][1:3].tolist() == [1, 2]
     empty = assessment.group_scores.iloc[0]
     assert empty[["estimate", "std_error", "conf_low", "conf_high"]].isna().all()
@@ -357,6 +363,92 @@ def test_the_finite_population_correction_shrinks_each_groups_variance_by_its_sh
     share = corrected.group_scores["group"].map({"staff": 1 - 2 / 8, "buyers": 1 - 3 / 2000})
     np.testing.assert_allclose(ratio[seen], np.sqrt(share[seen]), rtol=1e-12)
     assert_frame_equal(corrected.scores[["estimate", "n"]], plain.scores[["estimate", "n"]])
+
+
+LONE = (*ROWS[2:], "1,Staff,4,5,3,4,4,2")
+
+
+@pytest.mark.parametrize(
+    ("population", "left"),
+    [
+        pytest.param("", 1.0, id="no population"),
+        pytest.param("\npopulation = 4", 3 / 4, id="one of four"),
+        pytest.param("\npopulation = 1", 0.0, id="all there is"),
+    ],
+)
+def test_a_respondent_alone_is_lent_the_variance_of_the_others_by_the_share_left_unasked(tmp_path, population, left):
+    text = STUDY.replace('label = "Staff"', f'label = "Staff"{population}')
+    scores = assess(write_study(tmp_path, study=text, rows=LONE)).scores
+    buyers = pd.DataFrame([[3, 5, 4, 4, 5, 2], [4, 4, 2, 5, 4, 3], [5, 5, 3, 3, 4, 1]]).var()
+    np.testing.assert_allclose(scores["std_error"], np.sqrt((buyers / 3 + buyers * left) / 4), rtol=1e-9)
+
+
+def test_a_group_of_equal_answers_lengthens_the_interval_and_not_the_standard_error(tmp_path):
+    rows = tuple(",".join([*row.split(",")[:2], "5", *row.split(",")[3:]]) if "Staff" in row else row for row in ROWS)
+    first = assess(write_study(tmp_path, rows=rows)).scores.iloc[0]
+    std_error = scipy_stats.sem([3, 4, 5]) / 2
+    unseen = (5 - 1) / 2 * scipy_stats.beta.ppf(0.975, 1, 2)
+    assert first[["estimate", "std_error", "df"]].tolist() == pytest.approx([4.5, std_error, 2])
+    assert first["conf_low"] == pytest.approx(4.5 - np.hypot(scipy_stats.t.ppf(0.975, 2) * std_error, unseen))
+    assert first["conf_high"] == 5
+
+
+ONE_AXIS_KNOWN = (
+    STUDY.replace('answers = ["Customer"]', 'answers = ["Customer"]\npopulation = 3')
+    .replace('column = "{label}"', 'column = "{label}"\ngroups = { staff = 1 }')
+    .replace('column = "Impact of {label}"', 'column = "Impact of {label}"\ngroups = { buyers = 1 }')
+)
+
+
+def test_the_tier_of_three_respondents_issue_is_as_sure_as_students_t(tmp_path):
+    """All three buyers answered, so that the business axis is known, and three of any number of staff."""
+    rows = ("6,Staff,3,4,2,,,", "7,Staff,4,4,1,,,", "8,Staff,5,5,4,,,", *ROWS[2:])
+    text = f"{ONE_AXIS_KNOWN}\n[tiers.thresholds]\npeople = 3.0\nbusiness = 3.0\n"
+    points = assess(write_study(tmp_path, study=text, rows=rows)).matrix.points
+    staff = np.array([[3, 4, 5], [4, 4, 5], [2, 1, 4]])
+    above = scipy_stats.t.sf(3, 2, staff.mean(axis=1), scipy_stats.sem(staff, axis=1))
+    assert points["x_low"].tolist() == points["x"].tolist() == points["x_high"].tolist()
+    assert points["tier"].tolist() == [1, 1, 3]
+    sure = [above[0], above[1], 1 - above[2]]
+    assert points["tier_confidence"].tolist() == pytest.approx(sure, abs=4 * np.sqrt(0.25 / 10_000))
+
+
+def test_scores_that_are_known_exactly_have_ranks_of_no_width(tmp_path):
+    scores = assess(write_study(tmp_path, study=ONE_AXIS_KNOWN)).scores[3:]
+    assert scores["estimate"].tolist() == pytest.approx([4, 13 / 3, 2])
+    assert scores[["rank", "rank_low", "rank_high"]].to_numpy().tolist() == [[2] * 3, [1] * 3, [3] * 3]
+
+
+def test_one_respondent_alone_has_a_tier_that_nobody_knows_the_confidence_of(tmp_path):
+    """An export of one row: the tables leave the confidences empty."""
+    assessment = assess(write_study(tmp_path / "study", rows=ROWS[:1]))
+    write_tables(assessment, tmp_path / "tables")
+    written = pd.read_csv(tmp_path / "tables" / "matrix.csv", dtype=str, keep_default_na=False)
+    assert written[["tier_confidence", "p_material"]].eq("").all(axis=None)
+    assert written["tier"].tolist() == ["2", "1", "3"]
+
+
+def test_counts_in_the_group_scores_are_whole_numbers(tmp_path):
+    """Staff are too few to show, and buyers hide them: their counts are empty, and the others' no fractions for it."""
+    text = STUDY.replace('profile = "off"', 'profile = "internal"\nminimum_group_size = 3')
+    public = tuple(f"{k},Public,4,,Don't know,3,2,{1 + k % 5}" for k in range(10, 14))
+    third = text.replace(
+        '[[issues]]\nid = "climate"', '[[groups]]\nid = "public"\nlabel = "Public"\n\n[[issues]]\nid = "climate"'
+    )
+    assessment = assess(write_study(tmp_path, study=third, rows=(*ROWS, *public)))
+    table = assessment.group_scores
+    hidden = {"staff", "buyers"}
+    assert set(table.loc[table["suppressed"], "group"]) == hidden
+    counts = ["n", "dont_know", "not_applicable", "blank"]
+    assert table[counts].dtypes.eq("Int64").all()
+    write_json(result(assessment), tmp_path / "result.json")
+    told = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["group_scores"]
+    shown = {(row["axis"], row["issue"]): [row[name] for name in counts] for row in told if row["group"] == "public"}
+    assert shown["people", "climate"] == [4, 0, 0, 0]
+    assert shown["people", "safety"] == [0, 0, 0, 4]
+    assert shown["people", "ethics"] == [0, 4, 0, 0]
+    assert {type(number) for numbers in shown.values() for number in numbers} == {int}
+    assert {row[name] for row in told if row["group"] in hidden for name in counts} == {None}
 
 
 # Flagged rows
@@ -525,10 +617,7 @@ CENSUS = STUDY.replace('label = "Staff"', 'label = "Staff"\npopulation = 2').rep
         pytest.param(STUDY, (ROWS[0], ROWS[3]), id="one respondent in each group"),
         pytest.param(STUDY, tuple(f"{k},Staff,4,4,4,4,4,4" for k in range(1, 6)), id="all answers equal"),
         pytest.param(STUDY, ("1,Staff,5,5,5,5,5,5", "2,Buyers,5,5,5,5,5,5"), id="all answers at the top"),
-        pytest.param(BUYERS_ALONE, ROWS[:2], id="an axis whose only group has nobody"),
         pytest.param(STUDY, ("1,Staff,,5,3,,4,2", "2,Staff,,4,3,,3,3"), id="an issue without rating on both axes"),
-        pytest.param(STUDY, ("1,Staff,,,,4,4,2", "2,Staff,,,,5,3,3"), id="an axis without rating"),
-        pytest.param(NO_MINIMUM, ("1,Staff,,,,,,", "2,Buyers,,,,,,"), id="no rating at all"),
         pytest.param(CENSUS, ROWS, id="everybody was asked"),
         pytest.param(
             STUDY, tuple(f"{k},Staff,{r},{r},{r},{r},{r},{r}" for k, r in enumerate("14325", 1)), id="all move together"
@@ -551,9 +640,15 @@ def test_a_study_with_hardly_anything_in_it_is_assessed_without_a_warning(tmp_pa
         assert (inside["estimate"] <= inside["conf_high"] + 1e-9).all()
     points = assessment.matrix.points
     complete = points[["x", "y"]].notna().all(axis=1)
-    placed = ["tier", "tier_confidence", "material", "p_material"]
-    assert points.loc[complete, placed].notna().all(axis=None)
-    assert points.loc[~complete, placed].isna().all(axis=None)
+    assert points.loc[complete, ["tier", "material"]].notna().all(axis=None)
+    assert points.loc[~complete, ["tier", "material"]].isna().all(axis=None)
+    population = {group.id: group.population for group in assessment.study.groups}
+    groups = assessment.group_scores
+    lone = (groups["n"] < 2) & (groups["n"] < groups["group"].map(population).fillna(np.inf))
+    told = complete & (points["issue"].map(groups[~lone].groupby("issue")["axis"].nunique()) == 2)
+    for chance in ("tier_confidence", "p_material"):
+        assert points[chance].notna().tolist() == told.tolist()
+        assert points.loc[told, chance].between(0, 1).all()
 
 
 def test_equal_answers_to_every_issue_leave_ranks_open_and_no_issue_above_another(tmp_path):
@@ -574,8 +669,30 @@ def test_issues_that_every_respondent_answers_alike_share_rank_and_tier_for_sure
     assert assessment.matrix.points["tier_confidence"].tolist() == [1, 1, 1]
 
 
-def test_an_assessment_of_nobodys_answers_on_an_axis_still_scores_the_other(tmp_path):
-    assessment = assess(write_study(tmp_path, study=BUYERS_ALONE, rows=ROWS[:2]))
-    assert assessment.scores["estimate"][:3].tolist() == [4.5, 4.5, 3.0]
-    assert assessment.scores["estimate"][3:].isna().all()
-    assert assessment.matrix.points["tier"].isna().all()
+@pytest.mark.parametrize(
+    ("study", "rows", "empty"),
+    [
+        pytest.param(BUYERS_ALONE, ROWS[:2], "'business'", id="an axis whose only group has nobody"),
+        pytest.param(STUDY, ("1,Staff,,,,4,4,2", "2,Staff,,,,5,3,3"), "'people'", id="an axis without rating"),
+        pytest.param(NO_MINIMUM, ("1,Staff,,,,,,", "2,Buyers,,,,,,"), "'business', 'people'", id="no rating at all"),
+        pytest.param(NO_MINIMUM, ("1,Staff,4,,,,4,3", "2,Buyers,5,,,,,2"), "", id="each issue on one axis alone"),
+    ],
+)
+def test_a_study_in_which_no_issue_is_rated_on_both_axes_is_refused(tmp_path, study, rows, empty):
+    with pytest.raises(MaterialityError) as refusal:
+        assess(write_study(tmp_path, study=study, rows=rows))
+    assert str(refusal.value) == (
+        "study.toml: no issue has a rating on both axes of the matrix"
+        + (f"; nobody who was asked rated anything on {empty}." if empty else ".")
+        + "\n  Mend: look at the axes' columns and groups; `materiality inspect` shows what the columns hold."
+    )
+
+
+def test_an_axis_beside_the_matrix_that_nobody_answered_leaves_the_others_their_scores(tmp_path):
+    beside = (
+        '[axes.customers]\nlabel = "Importance to customers"\ncolumn = "{label}"\ngroups = { buyers = 1 }\n\n[matrix]'
+    )
+    assessment = assess(write_study(tmp_path, study=STUDY.replace("[matrix]", beside), rows=ROWS[:2]))
+    assert assessment.scores["estimate"][:6].tolist() == [4.5, 4.5, 3.0, 4.5, 3.5, 2.5]
+    assert assessment.scores["estimate"][6:].isna().all()
+    assert assessment.matrix.points["tier"].tolist() == [1, 2, 3]

@@ -194,8 +194,8 @@ def test_fewer_people_than_respondents(tmp_path):
     expect(
         write_study(tmp_path / "study", study=STUDY.replace('id = "buyers"', 'id = "buyers"\npopulation = 2')),
         (
-            "group 'buyers' has 3 respondents, more than its population of 2.",
-            "correct population in [[groups]], or look for duplicates.",
+            "study.toml: groups ('buyers').population is 2, and 3 respondents of it answered.",
+            "correct population in [[groups]], or look for duplicates in the exports.",
         ),
     )
 
@@ -363,9 +363,7 @@ def test_a_chinese_export(tmp_path, file, extra):
 
 
 def test_a_gb18030_export_whose_encoding_is_not_named(tmp_path):
-    expect(
-        chinese(tmp_path, "答卷.csv"), ("答卷.csv: is not UTF-8: byte 0xd0 on line 1 means nothing there.", ENCODING)
-    )
+    assert outcome("run", chinese(tmp_path, "答卷.csv")) == (0, "", True)
 
 
 def test_cells_of_a_chinese_workbook_that_are_no_answers(tmp_path):

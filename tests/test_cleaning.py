@@ -24,14 +24,14 @@ STAFF, BUYERS = (True, False), (False, True)
 BUYERS_ASKED_HALF = STUDY.replace(
     'column = "Impact of {label}"', 'column = "Impact of {label}"\ngroups = { staff = 1 }'
 )
-DROPPING = {"straight_lined": "drop"}
+DROPPING = {"preview": "drop", "straight_lined": "drop"}
 
 
 def a_study(text: str = STUDY, **cleaning) -> Study:
     return Study.model_validate(tomllib.loads(text) | {"cleaning": cleaning})
 
 
-def fate(ratings, *, study=None, members=STAFF, kinds=None, seconds=None, empty=False, unknown=False):
+def fate(ratings, *, study=None, members=STAFF, kinds=None, seconds=None, empty=False, unknown=False, preview=False):
     """What becomes of one row, and for what it is flagged."""
     study = study or a_study(**DROPPING)
     row = block(
@@ -41,6 +41,7 @@ def fate(ratings, *, study=None, members=STAFF, kinds=None, seconds=None, empty=
         seconds=None if seconds is None else [seconds],
         empty=[empty],
         unknown_group=[unknown],
+        preview=[preview],
     )
     reason, flags = apply_rules(row, study, Questions.of(study))
     return REASONS[reason[0]], flag_names(int(flags[0]))
@@ -177,6 +178,7 @@ def test_a_group_that_no_axis_asks_is_measured_by_all_questions():
 
 WORST = {
     "blank": {"ratings": [NAN] * 6, "members": (0, 0), "empty": True, "seconds": 0},
+    "preview": {"ratings": [NAN] * 6, "members": (0, 0), "preview": True, "seconds": 0},
     "no_group": {"ratings": [NAN] * 6, "members": (0, 0), "seconds": 0},
     "unknown_group": {"ratings": [NAN] * 6, "members": (0, 0), "unknown": True, "seconds": 0},
     "no_rating": {"ratings": [NAN] * 6, "kinds": [2, 1, 1, 1, 1, 1], "seconds": 0},
@@ -348,13 +350,16 @@ def test_exports_with_ids_of_their_own_share_no_respondent(tmp_path):
 # The ledger
 
 
+FAST, LINED, TWICE = (REASONS.index(why) for why in ("too fast", "straight-lined", "duplicate respondent"))
+
+
 def noted(spool_bytes: int, blocks: int = 5) -> Ledger:
     ledger = Ledger(("a.csv", "b.csv"), tempfile.SpooledTemporaryFile(spool_bytes))  # noqa: SIM115
     for k in range(blocks):
         rows = block(np.full((3, 1), 4.0), np.ones((3, 1)), row=np.arange(3 * k, 3 * k + 3) + 2)
-        ledger.note(rows, np.array([0, 0, 7], np.uint8), np.array([0, OPEN if k == 2 else 1 << 6, 0], np.uint16))
+        ledger.note(rows, np.array([0, 0, LINED], np.uint8), np.array([0, OPEN if k == 2 else 1 << FAST, 0], np.uint16))
     late = block([[4.0]], [[1]], row=[8])
-    ledger.correct(late, np.array([8], np.uint8), np.array([0], np.uint16))
+    ledger.correct(late, np.array([TWICE], np.uint8), np.array([0], np.uint16))
     return ledger
 
 

@@ -30,7 +30,7 @@ def test_each_command_is_a_function_and_each_option_one_of_its_keywords(name):
 def test_each_command_and_option_is_explained(name):
     command = main.commands[name]
     said = " ".join(invoke(name, "--help").output.split())
-    assert command.help and command.help.split(":")[0] in said
+    assert command.help and " ".join(command.help.split("\n\n")[0].split(":")[0].split()) in said
     for option in command.params:
         if isinstance(option, click.Option):
             assert option.help and option.help.split(",")[0].split(";")[0] in said
@@ -47,8 +47,8 @@ def test_run_tells_what_became_of_the_rows_and_where_the_report_is(small_study, 
     assert done.output == (
         "responses.csv: 5 rows read, 5 kept, 0 excluded.\n"
         "Tier 1, above both thresholds: Safety; Climate.\n"
-        "Note: All ratings of group Staff on “Importance to people” are equal for: Ethics. They show no spread, so the "
-        "scores' intervals take this group's means as known.\n"
+        "Note: All ratings of group Staff on “Importance to people” are equal for: Ethics. They show no spread; the "
+        "intervals reach as far as so many equal answers leave open.\n"
         f"Written: {tmp_path / 'out' / 'report.html'}\n"
     )
 

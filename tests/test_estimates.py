@@ -156,6 +156,35 @@ def test_composite_with_a_group_of_one_equals_r_but_for_the_variance_that_r_leav
     assert lent == pytest.approx(0.2**2 * pooled, rel=RELATIVE)
 
 
+VARIED, FIRST = [4.0, 5.0, 3.0, 4.0, 2.0], [[1, 0]] * 5
+
+
+@pytest.mark.parametrize(
+    ("population", "left"),
+    [
+        pytest.param(None, 1.0, id="no population"),
+        pytest.param([np.nan, 4.0], 3 / 4, id="one of four"),
+        pytest.param([50.0, 4.0], 3 / 4, id="one of four beside five of fifty"),
+        pytest.param([np.nan, 1.0], 0.0, id="everybody was asked"),
+    ],
+)
+def test_the_variance_lent_to_a_group_of_one_shrinks_by_its_share_left_unasked(population, left):
+    sample = summarise(moments_of(block([[r] for r in [*VARIED, 1.0]], [*FIRST, [0, 1]]), midpoint=3.0))
+    known = None if population is None else np.array(population)
+    found = estimate(sample, np.array([0]), np.array([[0.7, 0.3]]), confidence=0.95, low=1, high=5, population=known)
+    own = 0.7**2 * np.var(VARIED, ddof=1) / 5 * (1 - 5 / 50 if population and population[0] == 50 else 1)
+    assert found.values[0] == pytest.approx(0.7 * 3.6 + 0.3)
+    assert found.covariance[0, 0] == pytest.approx(own + 0.3**2 * np.var(VARIED, ddof=1) * left, rel=1e-12)
+
+
+def test_a_census_of_one_is_known_exactly():
+    sample = summarise(moments_of(block([[4.0]], [[1]]), midpoint=3.0))
+    found = estimate(
+        sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5, population=np.array([1.0])
+    )
+    assert (found.low[0], found.values[0], found.high[0], found.std_error[0], found.unseen[0]) == (4, 4, 4, 0, 0)
+
+
 def random_responses(seed: int, *, n: int = 60, questions: int = 4, groups: int = 3, overlap: bool = True):
     generator = np.random.default_rng(seed)
     ratings = generator.integers(1, 6, (n, questions)).astype(float)
@@ -227,6 +256,132 @@ def test_unanimous_answers_never_get_an_interval_of_no_width():
     dissenters = 1 - 0.025 ** (1 / 10)
     assert found.covariance[0, 0] == 0
     assert (found.low[0], found.high[0]) == pytest.approx((5 - 4 * dissenters, 5))
+
+
+def dissenting(n: int) -> float:
+    """The share of dissenters that n equal answers leave possible, at 95 %."""
+    return float(scipy_stats.beta.ppf(0.975, 1, n))
+
+
+@pytest.mark.parametrize(
+    ("population", "shares", "left"),
+    [
+        pytest.param(None, (dissenting(6), dissenting(3)), 1.0, id="no population"),
+        pytest.param([100.0, 5000.0, 4.0], (dissenting(6), 1 / 4), 0.95, id="one of four was not asked"),
+        pytest.param([np.nan, 6.0, np.nan], (0.0, dissenting(3)), 1.0, id="six of six were asked"),
+        pytest.param([5.0, np.nan, 4.0], (dissenting(6), 1 / 4), 0.0, id="the group that varies is known"),
+    ],
+)
+@pytest.mark.parametrize("lam", [(0.5, 0.3, 0.2), (0.8, 0.2, 0.0), (0.0, 0.3, 0.7), (0.6, -0.3, 0.2)])
+def test_groups_whose_ratings_are_all_equal_add_no_variance_and_lengthen_the_interval(population, shares, left, lam):
+    """One group that varies beside two that do not: t of the first alone, and the other two at right angles to it."""
+    ratings = [*VARIED, *[3.0] * 6, *[4.0] * 3]
+    members = np.repeat(np.eye(3), [5, 6, 3], axis=0)
+    sample = summarise(moments_of(block(np.array(ratings)[:, None], members), midpoint=3.0))
+    known = None if population is None else np.array(population)
+    found = estimate(sample, np.array([0]), np.array([lam]), confidence=0.95, low=-9, high=9, population=known)
+    value = lam[0] * 3.6 + lam[1] * 3 + lam[2] * 4
+    std_error = lam[0] * math.sqrt(left) * scipy_stats.sem(VARIED)
+    unseen = 18 * math.hypot(lam[1] * shares[0], lam[2] * shares[1])
+    reach = math.hypot(scipy_stats.t.ppf(0.975, 4) * std_error, unseen)
+    assert found.values[0] == pytest.approx(value)
+    assert found.std_error[0] == pytest.approx(std_error, rel=1e-9)
+    assert found.unseen[0] == pytest.approx(unseen, rel=1e-9)
+    assert (found.low[0], found.high[0]) == pytest.approx((max(value - reach, -9), min(value + reach, 9)), rel=1e-9)
+    if std_error:
+        assert found.df[0] == pytest.approx(4)
+
+
+@pytest.mark.parametrize(
+    ("population", "share"),
+    [
+        pytest.param(None, dissenting(1), id="no population"),
+        pytest.param([np.nan, 4.0], 3 / 4, id="one of four"),
+        pytest.param([np.nan, 1.0], 0.0, id="everybody was asked"),
+    ],
+)
+def test_a_group_of_one_that_only_unanimous_groups_could_lend_variance_may_dissent_as_well(population, share):
+    """Nine tenths of the score are one respondent's answer: that the ten others agree does not make it sure."""
+    sample = summarise(moments_of(block([[5.0]] * 10 + [[1.0]], [[1, 0]] * 10 + [[0, 1]]), midpoint=3.0))
+    known = None if population is None else np.array(population)
+    found = estimate(sample, np.array([0]), np.array([[0.1, 0.9]]), confidence=0.95, low=-5, high=11, population=known)
+    reach = 16 * math.hypot(0.1 * dissenting(10), 0.9 * share)
+    assert found.unseen[0] == pytest.approx(reach)
+    assert (found.low[0], found.high[0]) == pytest.approx((max(1.4 - reach, -5), min(1.4 + reach, 11)))
+
+
+def test_each_target_reaches_further_for_its_own_question_alone():
+    """The first question is unanimous in the first group, the second in none, the third in both."""
+    ratings = [[4, 2, 5], [4, 3, 5], [4, 5, 5], [1, 2, 2], [3, 2, 2], [np.nan, 4, 2], [5, 1, np.nan]]
+    members = [[1, 0]] * 3 + [[0, 1]] * 4
+    sample = summarise(moments_of(block(ratings, members), midpoint=3.0))
+    found = estimate(sample, np.arange(3), np.full((3, 2), 0.5), confidence=0.95, low=1, high=5)
+    assert found.unseen.tolist() == pytest.approx([2 * dissenting(3), 0, 2 * math.hypot(dissenting(3), dissenting(3))])
+    assert (found.covariance[2] == 0).all()
+    assert (found.covariance[:, 2] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("dissenters", "unseen"),
+    [pytest.param(0, 4 * dissenting(5_000), id="nobody"), pytest.param(1, 0.0, id="one of five thousand")],
+)
+@pytest.mark.parametrize("midpoint", [3.0, -700.0])
+def test_one_dissenter_is_seen_and_rounding_is_none(dissenters, unseen, midpoint):
+    """Weights of every size, and a point that no binary fraction gives: sums of squares do not come out at zero."""
+    ratings = np.full((5_000, 1), 4.1)
+    ratings[:dissenters] = 3.1
+    weight = np.random.default_rng(1).uniform(0.1, 3, 5_000)
+    sample = summarise(moments_of(block(ratings, np.ones((5_000, 1)), weight=weight), midpoint=midpoint))
+    found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
+    assert found.unseen[0] == pytest.approx(unseen, rel=1e-9)
+    assert (found.std_error[0] == 0) == (dissenters == 0)
+
+
+@pytest.mark.parametrize("asked", [3.0, 2.0], ids=["all of them", "more than there are"])
+def test_equal_answers_of_everybody_there_is_leave_nothing_unseen(asked):
+    sample = summarise(moments_of(block([[4.0]] * 3, [[1]] * 3), midpoint=3.0))
+    found = estimate(
+        sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5, population=np.array([asked])
+    )
+    assert (found.low[0], found.values[0], found.high[0], found.unseen[0]) == (4, 4, 4, 0)
+
+
+def test_differences_without_ends_have_no_further_reach():
+    sample = summarise(moments_of(block([[r] for r in [*VARIED, 3.0, 3.0]], [*FIRST, [0, 1], [0, 1]]), midpoint=3.0))
+    found = estimate(sample, np.array([0]), np.array([[1.0, -1.0]]), confidence=0.95, low=-np.inf, high=np.inf)
+    assert found.unseen[0] == 0
+    expected = scipy_stats.t.interval(0.95, 4, 0.6, scipy_stats.sem(VARIED))
+    assert (found.low[0], found.high[0]) == pytest.approx(expected)
+
+
+def test_mixed_intervals_cover_as_often_as_promised():
+    """Over every sample of a group of five, one in ten of whom dissents, beside a group that varies.
+
+    The interval must hold the true mean of the score in 95 % of the samples; t alone would leave it out whenever the
+    dissenters were not met, and hold it less often.
+    """
+    low, high, share = 1.0, 5.0, 0.1
+    truth = 0.5 * ((1 - share) * high + share * low) + 0.5 * 3.0
+    held = alone = 0.0
+    others = np.array(list(product((2.0, 4.0), repeat=5)))
+    for dissenters in range(6):
+        chance = scipy_stats.binom.pmf(dissenters, 5, share) / len(others)
+        for other in others:
+            ratings = [low] * dissenters + [high] * (5 - dissenters)
+            answers = block([[r] for r in [*ratings, *other]], [[1, 0]] * 5 + [[0, 1]] * 5)
+            found = estimate(
+                summarise(moments_of(answers, midpoint=3.0)),
+                np.array([0]),
+                np.array([[0.5, 0.5]]),
+                confidence=0.95,
+                low=low,
+                high=high,
+            )
+            held += chance * (found.low[0] <= truth <= found.high[0])
+            reach = scipy_stats.t.ppf(0.975, found.df[0]) * found.std_error[0] if found.std_error[0] else 0.0
+            alone += chance * (abs(found.values[0] - truth) <= reach)
+    assert alone < held
+    assert held >= 0.95
 
 
 def test_one_respondent_alone_leaves_the_whole_scale_open():

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 
 from materiality.assessment import assess
+from materiality.errors import MaterialityError
 from materiality.figures import draw_matrix, shorten
 
 LONG = (
@@ -157,10 +158,26 @@ def test_an_issue_without_a_score_is_named_below_the_figure(tmp_path):
     assert {text.get_text() for text in figure.axes[0].texts} == {"Climate", "Safety"}
 
 
-def test_a_study_in_which_nothing_is_rated_on_one_axis_still_gives_a_figure(tmp_path):
+def test_a_study_in_which_nothing_is_rated_on_one_axis_is_told_so_and_drawn_nowhere(tmp_path):
     rows = ("1,Staff,4,5,3,,,", "2,Staff,5,4,2,,,", "3,Customer,3,5,2,,,")
+    with pytest.raises(MaterialityError) as told:
+        assess(write_study(tmp_path / "study", rows=rows))
+    assert str(told.value) == (
+        "study.toml: no issue has a rating on both axes of the matrix; nobody who was asked rated anything on "
+        "'business'.\n"
+        "  Mend: look at the axes' columns and groups; `materiality inspect` shows what the columns hold."
+    )
+
+
+def test_issues_on_one_place_show_as_rings_around_each_other(tmp_path):
+    rows = ("1,Staff,4,4,2,4,4,2", "2,Staff,5,5,3,5,5,3", "3,Customer,3,3,2,4,4,2", "4,Customer,4,4,2,5,5,3")
     figure = draw_matrix(assess(write_study(tmp_path / "study", rows=rows)))
-    assert not figure.axes[0].texts
+    _, dots, _ = texts_and_dots(figure)
+    climate, safety, _ = dots
+    assert tuple(climate[:2]) == tuple(safety[:2])
+    assert safety[2] - climate[2] > 2
+    assert "Rings: 1 dot under another." in " ".join(" ".join(text.get_text() for text in figure.texts).split())
+    assert faults_of(figure) == []
 
 
 @pytest.mark.parametrize(

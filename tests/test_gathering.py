@@ -106,8 +106,8 @@ def test_more_respondents_than_people_are_a_fault(tmp_path):
     with pytest.raises(MaterialityError) as caught:
         examine(write_study(tmp_path, study=text))
     assert str(caught.value) == (
-        "group 'staff' has 2 respondents, more than its population of 1.\n"
-        "  Mend: correct population in [[groups]], or look for duplicates."
+        "study.toml: groups ('staff').population is 1, and 2 respondents of it answered.\n"
+        "  Mend: correct population in [[groups]], or look for duplicates in the exports."
     )
 
 

@@ -35,8 +35,8 @@ def test_a_group_whose_ratings_are_all_equal_is_named_with_the_issues(tmp_path):
         if notice.startswith("All ratings of group Buyers")
     )
     assert people == (
-        "All ratings of group Buyers on “Importance to people” are equal for: Ethics. They show no spread, so the "
-        "scores' intervals take this group's means as known."
+        "All ratings of group Buyers on “Importance to people” are equal for: Ethics. They show no spread; the "
+        "intervals reach as far as so many equal answers leave open."
     )
     assert "“Impact on the business” are equal for: Climate, Ethics." in business
 
@@ -180,8 +180,12 @@ def test_what_the_study_asks_for_and_this_version_does_not_do(tmp_path):
 
 def test_whose_means_are_hidden(tmp_path):
     assert told(tmp_path, STUDY.replace('profile = "off"', INTERNAL)) == [
+        "The scores on “Importance to people” rest on groups alone that are hidden elsewhere, and are shown: do not "
+        "publish them.",
+        "The scores on “Impact on the business” rest on groups alone that are hidden elsewhere, and are shown: do not "
+        "publish them.",
         "Some means are hidden in the tables, because fewer than 5 people gave a rating or because one such group "
         "could be worked out from the others: Staff, Buyers. What else is published is not yet checked for ways to "
-        "work them out."
+        "work them out.",
     ]
     assert told(tmp_path / "plenty", STUDY.replace('profile = "off"', INTERNAL), PLENTY) == []

@@ -64,10 +64,25 @@ def test_no_estimate_at_all_leaves_every_rank_open():
     np.testing.assert_array_equal(np.array(as_lists(found)), np.full((3, 2), NAN))
 
 
-def test_issues_without_variance_between_them_are_not_told_apart():
-    assert as_lists(ranked([3, 5], 0.0)) == [[2, 1], [1, 1], [2, 2]]
+def test_issues_that_vary_together_without_variance_between_them_are_not_told_apart():
     together = [[1e-4, 1e-4, 0], [1e-4, 1e-4, 0], [0, 0, 1e-4]]
     assert as_lists(ranked([5, 4, 1], together)) == [[1, 2, 3], [1, 1, 3], [2, 2, 3]]
+
+
+@pytest.mark.parametrize("df", [math.inf, 2])
+@pytest.mark.parametrize(
+    ("values", "variances", "expected"),
+    [
+        pytest.param([3, 5], [0, 0], [[2, 1]] * 3, id="a gap tells them apart"),
+        pytest.param([4, 4, 3], [0, 0, 0], [[1, 1, 3], [1, 1, 3], [2, 2, 3]], id="a tie does not"),
+        pytest.param([0.1 + 0.2, 0.3, 0], [0, 0, 0], [[1, 1, 3], [1, 1, 3], [2, 2, 3]], id="nor does rounding"),
+        pytest.param([3, 5, 4], [0, 0, 1e6], [[3, 1, 2], [2, 1, 1], [3, 2, 3]], id="beside one hardly measured"),
+        pytest.param([3, 5, 4], [0, 0, 1e-6], [[3, 1, 2]] * 3, id="beside one measured well"),
+        pytest.param([3, NAN, 5], [0, NAN, 0], [[2, NAN, 1]] * 3, id="beside one without estimate"),
+    ],
+)
+def test_issues_that_are_known_exactly_are_ordered_by_their_gap(values, variances, expected, df):
+    np.testing.assert_array_equal(as_lists(ranked(values, np.diag(variances), df=df)), expected)
 
 
 @pytest.mark.parametrize("seed", [7, 18, 23, 27, 28])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from scipy import stats as scipy_stats
 
 from materiality.stats import (
     effective_n,
-    normal_draws,
+    joint_draws,
     satterthwaite_df,
     symmetric_root,
     t_interval,
@@ -101,6 +103,25 @@ def test_t_interval_stays_inside_the_scale(estimate, std_error, df, interval):
     assert t_interval(estimate, std_error, df, 0.95, 1, 5) == pytest.approx(interval, rel=1e-9, nan_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("std_error", "df", "unseen", "reach"),
+    [
+        pytest.param(0.2, 4, 0.3, math.hypot(0.2 * scipy_stats.t.ppf(0.975, 4), 0.3), id="squares of reaches add up"),
+        pytest.param(0.2, 4, 0.0, 0.2 * scipy_stats.t.ppf(0.975, 4), id="nothing unseen"),
+        pytest.param(0.0, np.nan, 0.3, 0.3, id="alone it needs no degrees of freedom"),
+        pytest.param(0.0, 0, 0.3, 0.3, id="nor any left"),
+        pytest.param(0.0, np.nan, 0.0, 0.0, id="nothing varies and nothing is unseen"),
+        pytest.param(np.nan, 4, 0.3, 2.0, id="no variance is known"),
+        pytest.param(0.2, np.nan, 0.3, 2.0, id="no degrees of freedom are known"),
+        pytest.param(0.2, 4, 7.0, 2.0, id="cut at both ends"),
+    ],
+)
+def test_what_is_unseen_widens_the_interval(std_error, df, unseen, reach):
+    found = t_interval([3.0, np.nan], std_error, df, 0.95, 1, 5, unseen=unseen)
+    assert np.array(found)[:, 0] == pytest.approx([3 - reach, 3 + reach], rel=1e-9)
+    assert np.isnan(found)[:, 1].all()
+
+
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
 def test_unanimous_share_is_the_upper_clopper_pearson_limit_of_no_dissenters(confidence):
     n = np.array([1, 2, 10, 300])
@@ -137,12 +158,81 @@ def test_symmetric_root_of_nothing_is_nothing():
 def test_draws_have_the_mean_and_the_covariance_asked_for():
     mean = np.array([4.0, 3.0, 2.0])
     covariance = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, 0.0], [0.0, 0.0, 0.25]])
-    drawn = normal_draws(mean, covariance, 200_000, np.random.default_rng(1))
+    drawn = joint_draws(mean, covariance, 200_000, np.random.default_rng(1))
     np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=5 / np.sqrt(200_000))
     np.testing.assert_allclose(np.cov(drawn.T), covariance, atol=5 * np.sqrt(2 / 200_000))
 
 
+DRAWS = 100_000
+LEVELS = np.array([0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999])
+THREE = np.array([[0.09, 0.05, 0.0], [0.05, 0.04, -0.03], [0.0, -0.03, 0.25]])
+
+
+def assert_shares(shares, levels):
+    """Shares of the draws, each within five standard errors of a count."""
+    assert (np.abs(shares - levels) <= 5 * np.sqrt(levels * (1 - levels) / DRAWS)).all()
+
+
+@pytest.mark.parametrize(
+    "df",
+    [
+        pytest.param([1, 2, 3], id="hardly any"),
+        pytest.param([2.7, 30, 400], id="some"),
+        pytest.param([3, np.inf, np.nan], id="infinite or unknown is normal"),
+    ],
+)
+def test_draws_of_each_estimate_are_students_t_with_its_own_degrees_of_freedom(df):
+    mean, sd = np.array([4.0, 3.0, 2.0]), np.sqrt(np.diag(THREE))
+    drawn = joint_draws(mean, THREE, DRAWS, np.random.default_rng(2), df=df)
+    for k, freedom in enumerate(df):
+        distribution = scipy_stats.t(freedom) if np.isfinite(freedom) else scipy_stats.norm
+        bounds = mean[k] + sd[k] * distribution.ppf(LEVELS)
+        assert_shares((drawn[:, [k]] <= bounds).mean(axis=0), LEVELS)
+
+
+@pytest.mark.parametrize("df", [2, 7])
+def test_estimates_with_equal_degrees_of_freedom_have_the_multivariate_t_distribution(df):
+    """The squared distance over the number of estimates is F, and orthants have the chance that scipy gives them."""
+    mean = np.array([4.0, 3.0, 2.0])
+    noise = joint_draws(mean, THREE, DRAWS, np.random.default_rng(3), df=df) - mean
+    distance = np.einsum("ij,ij->i", noise @ np.linalg.inv(THREE), noise) / 3
+    assert_shares((distance[:, None] <= scipy_stats.f.ppf(LEVELS, 3, df)).mean(axis=0), LEVELS)
+    joint = scipy_stats.multivariate_t(np.zeros(2), THREE[:2, :2], df, seed=1)
+    corners = np.array([[-0.6, -0.4], [0.0, 0.0], [0.6, 0.4]])
+    below = (noise[:, None, :2] <= corners).all(axis=2).mean(axis=0)
+    assert_shares(below, np.array([joint.cdf(corner) for corner in corners]))
+
+
+def test_one_chance_per_draw_sets_the_chi_square_of_every_estimate():
+    """Three estimates that move together: the normal one tells what the others were divided by."""
+    t5, t50, normal = joint_draws(np.zeros(3), np.ones((3, 3)), 20_000, np.random.default_rng(4), df=[5, 50, np.inf]).T
+    chances = scipy_stats.chi2.cdf(5 * (normal / t5) ** 2, 5)
+    np.testing.assert_allclose(scipy_stats.chi2.cdf(50 * (normal / t50) ** 2, 50), chances, atol=1e-3)
+    assert scipy_stats.kstest(chances, "uniform").pvalue > 1e-4
+    assert scipy_stats.kstest(chances[normal > 0], chances[normal < 0]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("df", [np.inf, np.nan, [np.nan, np.inf]])
+def test_without_degrees_of_freedom_the_draws_are_the_normal_ones(df):
+    plain, drawn = (
+        joint_draws(np.ones(2), np.eye(2), 50, np.random.default_rng(5), **keywords) for keywords in ({}, {"df": df})
+    )
+    np.testing.assert_array_equal(drawn, plain)
+
+
+def test_draws_keep_together_what_a_singular_covariance_ties_and_leave_alone_what_is_known():
+    covariance = np.array([[0.04, 0.04, 0.0], [0.04, 0.04, 0.0], [0.0, 0.0, 0.0]])
+    drawn = joint_draws(np.array([4.0, 3.0, 2.5]), covariance, 1_000, np.random.default_rng(6), df=[2, 2, 4])
+    np.testing.assert_allclose(drawn[:, 0] - drawn[:, 1], 1.0, rtol=1e-9)
+    assert (drawn[:, 2] == 2.5).all()
+    assert np.ptp(drawn[:, 0]) > 0
+
+
+def test_draws_of_no_estimate_are_empty():
+    assert joint_draws(np.zeros(0), np.zeros((0, 0)), 7, np.random.default_rng(1), df=np.zeros(0)).shape == (7, 0)
+
+
 def test_draws_follow_from_the_generator_alone():
-    draws = [normal_draws(np.zeros(2), np.eye(2), 5, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    draws = [joint_draws(np.zeros(2), np.eye(2), 5, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])

@@ -1,4 +1,4 @@
-"""Thresholds equal plain Python, and confidences equal exact normal probabilities."""
+"""Thresholds equal plain Python, and confidences equal exact probabilities of the normal and of Student's t."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DRAWS = 40_000
 SCORES = st.lists(st.integers(100, 500).map(lambda cents: cents / 100), min_size=1, max_size=12)
 
 
-def placed(x, y, *, spread=1e-12, rules=(3.0, 3.0), rule=MaterialRule.EITHER, seed=1, draws=2_000):
+def placed(x, y, *, spread=1e-12, rules=(3.0, 3.0), rule=MaterialRule.EITHER, df=None, seed=1, draws=2_000):
     values = np.array([x, y], float)
     covariance = np.asarray(spread, float)
     if covariance.ndim < 2:
@@ -32,6 +32,7 @@ def placed(x, y, *, spread=1e-12, rules=(3.0, 3.0), rule=MaterialRule.EITHER, se
         material_rule=rule,
         midpoint=3.0,
         generator=np.random.default_rng(seed),
+        df=None if df is None else np.broadcast_to(np.asarray(df, float), values.shape),
         draws=draws,
     )
 
@@ -50,12 +51,17 @@ def widest_gap(scores):
     return (ordered[k] + ordered[k + 1]) / 2
 
 
+PLAIN = [
+    pytest.param(ThresholdRule.MEAN, statistics.fmean, id="mean"),
+    pytest.param(ThresholdRule.MEDIAN, statistics.median, id="median"),
+    pytest.param(ThresholdRule.LARGEST_GAP, widest_gap, id="largest gap"),
+]
+
+
 @pytest.mark.parametrize(
     ("rule", "plain"),
     [
-        pytest.param(ThresholdRule.MEAN, statistics.fmean, id="mean"),
-        pytest.param(ThresholdRule.MEDIAN, statistics.median, id="median"),
-        pytest.param(ThresholdRule.LARGEST_GAP, widest_gap, id="largest gap"),
+        *PLAIN,
         pytest.param(ThresholdRule.MIDPOINT, lambda _: 2.5, id="midpoint"),
         pytest.param(4.25, lambda _: 4.25, id="a number"),
     ],
@@ -117,18 +123,45 @@ def test_confidence_of_the_lower_tiers_is_the_chance_of_exactly_that_tier(x, y, 
     assert (found.tier[0], found.tier_confidence[0]) == (tier, near(chance))
 
 
-def test_confidence_under_the_mean_as_threshold_moves_the_threshold_with_every_draw():
-    """A score less the mean of all scores is normal: its chance to lie above 0 has a closed form."""
+@pytest.mark.parametrize("df", [1, 2, 5.5])
+@pytest.mark.parametrize("exact", [0.0, 1e-12], ids=["the other axis is known", "the other axis is hardly in doubt"])
+def test_confidence_of_a_small_groups_issue_equals_students_t(df, exact):
+    """One group of df + 1 respondents; at three of them the normal distribution would say 0.933 rather than 0.864."""
+    chance = scipy_stats.t.sf(3, df, 3.3, 0.2)
+    found = placed([3.3], [5.0], spread=np.diag([0.04, exact]), df=[[df], [NAN]], draws=DRAWS)
+    assert (found.tier[0], found.tier_confidence[0]) == (1, near(chance))
+    lower = placed([2.7], [1.0], spread=np.diag([0.04, exact]), df=[[df], [NAN]], draws=DRAWS)
+    assert (lower.tier[0], lower.tier_confidence[0], lower.p_material[0]) == (3, near(chance), near(1 - chance))
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.7])
+def test_confidence_of_one_small_group_on_both_axes_equals_the_bivariate_t(correlation):
+    x, y, sx, sy = 3.2, 3.3, 0.3, 0.2
+    covariance = np.array([[sx**2, correlation * sx * sy], [correlation * sx * sy, sy**2]])
+    both = scipy_stats.multivariate_t([-x, -y], covariance, 2, seed=1).cdf([-3, -3])
+    neither = scipy_stats.multivariate_t([x, y], covariance, 2, seed=1).cdf([3, 3])
+    found = placed([x], [y], spread=covariance, df=2, draws=DRAWS)
+    assert (found.tier_confidence[0], found.p_material[0]) == (near(both), near(1 - neither))
+
+
+def test_each_axis_has_its_own_degrees_of_freedom():
+    found = placed([3.3, 5.0], [5.0, 3.3], spread=np.diag([0.04, 0, 0, 0.04]), df=[[2, NAN], [NAN, 30]], draws=DRAWS)
+    assert found.tier_confidence.tolist() == [near(scipy_stats.t.sf(-1.5, df)) for df in (2, 30)]
+
+
+@pytest.mark.parametrize("df", [np.inf, 4])
+def test_confidence_under_the_mean_as_threshold_moves_the_threshold_with_every_draw(df):
+    """A score less the mean of all scores is normal, or t: its chance to lie above 0 has a closed form."""
     generator = np.random.default_rng(3)
     scores = np.array([3.0, 3.3, 3.9, 3.5])
     scatter = generator.normal(size=(4, 4))
     covariance = scatter @ scatter.T * 0.02
     contrast = np.eye(4) - 0.25
-    above = scipy_stats.norm.cdf(contrast @ scores / np.sqrt(np.diag(contrast @ covariance @ contrast.T)))
+    above = scipy_stats.t.cdf(contrast @ scores / np.sqrt(np.diag(contrast @ covariance @ contrast.T)), df)
     spread = np.zeros((8, 8))
     spread[:4, :4] = covariance
     rules = (ThresholdRule.MEAN, 3.0)
-    found = placed(scores, [5.0] * 4, spread=spread, rules=rules, draws=DRAWS)
+    found = placed(scores, [5.0] * 4, spread=spread, rules=rules, df=df, draws=DRAWS)
     for k in range(4):
         assert found.tier_confidence[k] == near(above[k] if found.tier[k] == 1 else 1 - above[k])
 
@@ -175,28 +208,51 @@ def test_one_issue_under_a_fixed_threshold_has_its_own_confidence():
 
 @pytest.mark.parametrize("rule", list(ThresholdRule))
 def test_issues_without_any_score_have_no_tier_and_no_threshold(rule):
-    found = placed([NAN, NAN], [3.0, NAN], rules=(rule, rule), spread=np.full((4, 4), NAN))
+    found = placed([NAN, NAN], [NAN, NAN], rules=(rule, rule), spread=np.full((4, 4), NAN), df=NAN)
     for field in (found.tier, found.tier_confidence, found.material, found.p_material, found.thresholds, found.top):
         assert np.isnan(field).all()
     assert math.isnan(found.all_stay) and math.isnan(found.same_set)
 
 
 @pytest.mark.parametrize("rule", list(ThresholdRule))
+def test_an_axis_with_one_score_has_a_threshold_but_no_issue_a_tier(rule):
+    found = placed([NAN, NAN], [3.0, NAN], rules=(rule, rule), spread=np.diag([NAN, NAN, 0.01, NAN]))
+    assert math.isnan(found.thresholds[0])
+    assert found.thresholds[1] == pytest.approx(3.0)
+    for field in (found.tier, found.tier_confidence, found.material, found.p_material):
+        assert np.isnan(field).all()
+
+
+@pytest.mark.parametrize(
+    ("rule", "plain"), [*PLAIN, pytest.param(ThresholdRule.MIDPOINT, lambda _: 3.0, id="midpoint")]
+)
 @pytest.mark.parametrize("lost", [0, 1])
-def test_an_issue_without_a_score_on_one_axis_leaves_the_others_as_they_are(rule, lost):
-    values = np.array([[4.0, 3.0, 2.0], [3.9, 2.0, 4.2]])
-    alone = placed(values[0], values[1], rules=(rule, rule), spread=0.01, seed=4)
-    with_gap = np.insert(values, 1, 5.0, axis=1)
-    with_gap[lost, 1] = NAN
-    spread = 0.01 * np.eye(8)
+def test_an_issue_scored_on_one_axis_alone_counts_in_that_axis_threshold_and_has_no_tier(rule, plain, lost):
+    values = np.array([[4.1, 6.5, 2.9, 2.0], [3.9, 6.5, 2.0, 4.3]])
+    values[lost, 1] = NAN
+    spread = 1e-8 * np.eye(8)
     spread[4 * lost + 1, :] = spread[:, 4 * lost + 1] = NAN
-    found = placed(with_gap[0], with_gap[1], rules=(rule, rule), spread=spread, seed=4)
-    rest = [0, 2, 3]
-    np.testing.assert_array_equal(found.thresholds, alone.thresholds)
+    found = placed(values[0], values[1], rules=(rule, rule), spread=spread, df=5)
+    thresholds = [plain([score for score in axis if not math.isnan(score)]) for axis in values.tolist()]
+    assert found.thresholds.tolist() == pytest.approx(thresholds)
+    for k in (0, 2, 3):
+        exceeded = sum(score > bound for score, bound in zip(values[:, k], thresholds, strict=True))
+        assert (found.tier[k], found.material[k]) == (3 - exceeded, exceeded > 0)
+        assert found.tier_confidence[k] == 1
     for name in ("tier", "tier_confidence", "material", "p_material"):
         assert np.isnan(getattr(found, name)[1])
-        np.testing.assert_array_equal(getattr(found, name)[rest], getattr(alone, name))
-    np.testing.assert_array_equal([found.all_stay, found.same_set], [alone.all_stay, alone.same_set])
+
+
+def test_an_issue_scored_on_one_axis_alone_moves_that_axis_threshold_in_every_draw():
+    """Two of three issues have a tier; the mean is of all three, whose chances to lie above it have a closed form."""
+    scores, variances = np.array([3.6, 3.0, 3.3]), np.array([0.04, 0.25, 0.09])
+    contrast = np.eye(3) - 1 / 3
+    above = scipy_stats.norm.cdf(contrast @ scores / np.sqrt(contrast**2 @ variances))
+    spread = np.diag([*variances, 0.0, NAN, 0.0])
+    found = placed(scores, [5.0, NAN, 5.0], spread=spread, rules=(ThresholdRule.MEAN, 3.0), draws=DRAWS)
+    assert found.thresholds[0] == pytest.approx(3.3)
+    assert found.tier[[0, 2]].tolist() == [1, 2]
+    assert found.tier_confidence[[0, 2]].tolist() == [near(above[0]), near(1 - above[2])]
 
 
 def test_the_same_generator_gives_the_same_confidence():

@@ -23,6 +23,10 @@ DATE = re.compile(
     re.IGNORECASE,
 )
 TIME_OF_DAY = re.compile(r"\d[T ]\d\d")
+DURATION = re.compile(
+    r"(?:(\d+)\s*(?:小时|h))?\s*(?:(\d+)\s*(?:分钟?|min|m))?\s*(?:(\d+(?:\.\d+)?)\s*(?:秒钟?|sec|s))?(?<!\d)"
+)
+CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
 SEPARATORS = re.compile("[,;┋|/]")
 MARK = 1e300
 """Answers that are no rating travel beside the ratings as `MARK` times their `Kind`: one lookup reads a cell."""
@@ -68,6 +72,10 @@ class Answers(dict[str, float]):
             if point is not None:
                 return point
         return FAULTY
+
+    def understands(self, text: str) -> bool:
+        """Whether a cell can be read."""
+        return self[text] != FAULTY
 
     def explain(self, text: str) -> Unreadable:
         """What is wrong with a cell that reads as `FAULTY`."""
@@ -219,7 +227,14 @@ def read_seconds(text: str) -> float | Unreadable:
         return math.nan
     if NUMBER.fullmatch(cell) and float(cell) >= 0:
         return float(cell)
-    return Unreadable(f"{shown(cell)} is no number of seconds.", "write seconds as a number, or leave the cell blank.")
+    written = DURATION.fullmatch(cell) or CLOCK.fullmatch(cell)
+    if written:
+        hours, minutes, seconds = (float(part or 0) for part in written.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    return Unreadable(
+        f"{shown(cell)} is no number of seconds.",
+        "write it as a number, 5分12秒 or 0:05:12, leave the cell blank, or take `seconds` out of the study file.",
+    )
 
 
 def read_time(text: str, time_format: str) -> dt.datetime | Unreadable | None:

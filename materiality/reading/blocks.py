@@ -25,7 +25,8 @@ from materiality.reading.answers import (
     read_time,
     read_weight,
 )
-from materiality.reading.tables import Record, Table, column_letters, open_table, records_disagree
+from materiality.reading.grids import Record, column_letters
+from materiality.reading.tables import Table, open_table
 from materiality.responses import Block, Kind
 from materiality.study import Export, Study, UnknownGroup, export_path, fold
 
@@ -99,7 +100,7 @@ class Source:
                 break
             read += len(chunk)
             yield self._block(chunk, faults)
-        if whole and verify and records_disagree(self.table, read, self.path, self.export):
+        if whole and verify and self.table.disagrees(read):
             faults.add(
                 f"{read} rows were read, and an independent count of the file's records differs.",
                 mend="look for unbalanced quotes or mixed line ends, and export the file again.",
@@ -130,6 +131,7 @@ class Source:
             members=members,
             unknown_group=unknown,
             empty=empty,
+            preview=self._previews(cells, len(chunk)),
             weight=self._weights(cells, numbers, empty, faults),
             seconds=self._seconds(cells, numbers, faults),
             identity=self._identities(cells, len(chunk)),
@@ -211,6 +213,12 @@ class Source:
                         self._tell(faults, told, rows[i], columns.finished)
                         seconds[i] = math.nan
         return seconds
+
+    def _previews(self, cells: list[Sequence[str]], rows: int) -> NDArray[np.bool_]:
+        marked = np.zeros(rows, np.bool_)
+        for place, values in self.table.layout.preview_places(self.table.heads):
+            marked |= np.fromiter((fold(text) in values for text in cells[place]), np.bool_, rows)
+        return marked
 
     def _identities(self, cells: list[Sequence[str]], rows: int) -> NDArray[np.uint64]:
         if self.columns.respondent is None:
@@ -299,6 +307,8 @@ def _find_columns(study: Study, number: int, table: Table, faults: Faults) -> Co
         for key in ("respondent", "group", "weight", "seconds", "started", "finished")
     }
     found = {key: look() for key, look in plain.items()}
+    if not export.respondent:
+        found["respondent"] = table.role_place(table.layout.respondent)
     return Columns(questions=questions, **found)
 
 

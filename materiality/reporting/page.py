@@ -33,7 +33,7 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(two=_two, share=share_in_words)
+    environment.filters.update(two=_two, whole=_whole, span=_span, share=share_in_words)
     study = assessment.study
     points = assessment.matrix.points
     return environment.get_template("report.html.j2").render(
@@ -43,6 +43,7 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
         figure="data:image/svg+xml;base64," + base64.b64encode(matrix_svg).decode(),
         points=_ordered(points).to_dict("records"),
         tier_one=_ordered(points.loc[points["tier"] == 1]).to_dict("records"),
+        on_top=_on_top(assessment),
         material=points.loc[points["material"].fillna(value=False), "label"].tolist(),
         both=study.tiers.rule is MaterialRule.BOTH,
         threshold_words={axis: _threshold_words(assessment, axis) for axis in (study.x, study.y)},
@@ -60,6 +61,19 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
 def _two(value: Any) -> str:
     """Two decimals; a dash where there is nothing."""
     return "–" if value is None or pd.isna(value) else f"{value:.2f}"
+
+
+def _whole(value: Any) -> str:
+    """A whole number; a dash where there is nothing."""
+    return "–" if value is None or pd.isna(value) else f"{int(value)}"
+
+
+def _span(ends: tuple[Any, Any], decimals: int = 2) -> str:
+    """From one end to the other; one dash where there is nothing."""
+    low, high = ends
+    if any(end is None or pd.isna(end) for end in ends):
+        return "–"
+    return f"{low:.{decimals}f} to {high:.{decimals}f}"
 
 
 def share_in_words(value: Any) -> str:
@@ -81,6 +95,18 @@ def share_in_words(value: Any) -> str:
 
 def _ordered(points: pd.DataFrame) -> pd.DataFrame:
     return points.assign(_sum=points["x"] + points["y"]).sort_values(["tier", "_sum"], ascending=[True, False])
+
+
+def _on_top(assessment: Assessment) -> list[tuple[str, float]]:
+    """The axes on which the issues of tier 1 have the highest scores, with the confidence that they are the highest."""
+    points, study = assessment.matrix.points, assessment.study
+    first = points["tier"].eq(1).fillna(value=False).astype(bool)
+    found = []
+    for place, (column, axis) in enumerate((("x", study.x), ("y", study.y))):
+        rest = points.loc[~first, column].dropna()
+        if first.any() and (rest.empty or points.loc[first, column].min() > rest.max()):
+            found.append((axis, float(assessment.matrix.tiers.top[place])))
+    return found
 
 
 def _threshold_words(assessment: Assessment, axis: str) -> str:

@@ -25,7 +25,7 @@ def tables(assessment: Assessment) -> dict[str, pd.DataFrame]:
         "scores": assessment.scores,
         "group_scores": assessment.group_scores,
         "weights": assessment.weights,
-        **({"flagged": assessment.flagged} if len(assessment.flagged) else {}),
+        "flagged": assessment.flagged,
     }
 
 
@@ -33,6 +33,8 @@ def write_tables(assessment: Assessment, folder: Path) -> None:
     """Write every table as CSV: UTF-8, `.` decimals, missing as empty."""
     folder.mkdir()
     for name, table in tables(assessment).items():
+        if name == "flagged" and table.empty:
+            continue
         table.to_csv(folder / f"{name}.csv", index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
     write_dispositions(assessment, folder / "dispositions.csv")
 
