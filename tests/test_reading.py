@@ -22,6 +22,7 @@ from materiality.reading import Source, duplicated, open_exports, open_table
 from materiality.reading.blocks import identity
 from materiality.reading.grids import column_place
 from materiality.reading.tables import Table, column_letters
+from materiality.reading.workbooks import _every_cell, _sheet_content
 from materiality.responses import Block, Kind, stack
 from materiality.study import Export, load_study
 
@@ -727,3 +728,42 @@ def test_a_workbook_without_responses_is_told(tmp_path, rows):
 def test_letters_of_columns(place, letters):
     assert column_letters(place) == letters
     assert column_place(letters) == place
+
+
+def test_a_workbook_that_would_unpack_a_hundredfold_is_refused_before_it_is(tmp_path):
+    with zipfile.ZipFile(tmp_path / "table.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"<row>" * 20_000_000)
+    with pytest.raises(MaterialityError) as told:
+        open_table(tmp_path / "table.xlsx", Export(file="table.xlsx"))
+    assert str(told.value) == (
+        "table.xlsx: would unpack to 95 MB, over 100 times its size; no survey tool writes so.\n"
+        "  Mend: open it in a spreadsheet and save the answers' sheet alone, or as CSV UTF-8."
+    )
+
+
+def test_more_columns_than_any_survey_has_are_refused(tmp_path):
+    names = ",".join(f"c{k}" for k in range(20_001))
+    with pytest.raises(MaterialityError) as told:
+        table(tmp_path, f"{names}\n{names}\n")
+    assert str(told.value).startswith("table.csv, row 1: has 20,001 columns, more than 20,000; no survey asks so much.")
+
+
+@pytest.mark.parametrize("texts", [["a", "", "b"], ["", " "], ["<b>&", "x"]])
+@pytest.mark.parametrize("inline", [False, True])
+def test_the_quick_look_at_a_sheet_sees_what_going_through_its_cells_sees(tmp_path, texts, inline):
+    path = tmp_path / "table.xlsx"
+    with xlsxwriter.Workbook(path, {"constant_memory": inline}) as workbook:
+        sheet = workbook.add_worksheet()
+        for row, text in enumerate(texts):
+            sheet.write_string(row, 0, text)
+            sheet.write_blank(row, 1, None, workbook.add_format({"bold": True}))
+        sheet.write_blank(9, 0, None, workbook.add_format({"bold": True}))
+    quick, _ = _sheet_content(path, "Sheet1")
+    slow, _ = _every_cell(path, "xl/worksheets/sheet1.xml")
+    assert quick == slow == max((k for k, text in enumerate(texts, 1) if text.strip()), default=0)
+
+
+def test_groups_listed_as_json_in_a_cell(tmp_path):
+    rows = ('1,"[""Staff"", ""Customer""]",4,5,3,4,4,2', '2,"[""Staff""]",5,4,3,5,3,3')
+    _, gathered = examine(write_study(tmp_path, rows=rows))
+    assert [cell.groups for cell in gathered.moments.cells] == [(0,), (0, 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import re
 import unicodedata
@@ -170,6 +171,9 @@ class Memberships(dict[str, int]):
             return (), ()
         if whole in self.owner:
             return (self.owner[whole],), ()
+        if whole.startswith("[") and (listed := _listed(text)) is not None:
+            known = {self.owner[fold(name)] for name in listed if fold(name) in self.owner}
+            return tuple(sorted(known)), tuple(name for name in listed if fold(name) not in self.owner and fold(name))
         if not self.separator:
             return (), (text.strip(),)
         parts = text.split(self.separator)
@@ -203,6 +207,15 @@ class Memberships(dict[str, int]):
             + ("" if hint else f" Groups: {joined(g.id for g in self.groups)}."),
             'add it to that group\'s `answers`, correct the cell, or set unknown_group = "drop" in [cleaning].',
         )
+
+
+def _listed(text: str) -> list[str] | None:
+    """The texts of a JSON list in a cell; None where it is none."""
+    try:
+        listed = json.loads(text)
+    except ValueError:
+        return None
+    return [str(item) for item in listed] if isinstance(listed, list) else None
 
 
 @lru_cache(REMEMBERED_NUMBERS)

@@ -16,6 +16,8 @@ from materiality.reading.textfiles import open_text
 from materiality.reading.workbooks import open_workbook
 from materiality.study import EXPORTS, STATFILES, WORKBOOKS, Export, fold
 
+MOST_COLUMNS = 20_000
+
 
 @dataclass(frozen=True)
 class Table:
@@ -214,7 +216,14 @@ def open_table(path: Path, export: Export) -> Table:
     while heads and not heads[-1].name.strip():
         heads.pop()
     table = Table(grid, found.layout, found.certainty, tuple(heads), found.headers.rows)
-    if any("\0" in name for name in table.header):
+    if len(heads) > MOST_COLUMNS:
+        faults.add(
+            f"has {len(heads):,} columns, more than {MOST_COLUMNS:,}; no survey asks so much.",
+            mend="export one row per respondent, and one column per question.",
+            file=grid.name,
+            row=table.header_row,
+        )
+    elif any("\0" in name for name in table.header):
         faults.add(
             "the header holds NUL characters; the file may be UTF-16.",
             mend='save it as "CSV UTF-8", or say encoding = "utf-16-le" in [[responses]].',

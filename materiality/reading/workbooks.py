@@ -14,6 +14,12 @@ from materiality.errors import Faults, joined, nearest
 from materiality.reading.grids import Grid, Record, column_place
 from materiality.study import Export
 
+ROW = re.compile(rb"<row[ >]")
+ROW_NUMBER = re.compile(rb'<row [^>]*?\br="(\d+)"')
+CELL = re.compile(rb'<c [^>]*?(?:\bt="(\w+)"[^>]*)?><(?:v|is><t)[^>]*>([^<]*)<')
+UNUSUAL = (b't="e"', b"t='e'", b"<!", b"='", b"<f", b":row", b":c ", b"<rPh")
+"""XML that the quick look at a sheet does not understand: errors, comments, other quotes, formulas, prefixes."""
+MOST_EXPANDED, SMALL = 100, 1 << 24
 UNSOUND = (LookupError, ValueError, RuntimeError, EOFError)
 """What the standard library raises, among others, over a spoilt archive."""
 
@@ -23,6 +29,7 @@ def open_workbook(path: Path, export: Export) -> Grid:
     from python_calamine import CalamineError, CalamineWorkbook
 
     faults = Faults()
+    _refuse_bomb(path, export.file)
     try:
         workbook = CalamineWorkbook.from_path(str(path))
         names = list(workbook.sheet_names)
@@ -44,7 +51,14 @@ def open_workbook(path: Path, export: Export) -> Grid:
         faults.raise_any()
         sheet = export.sheet or names[0]
         cells = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-        rows = [[_cell_text(cell) for cell in row] for row in cells]
+        numbers = _Numbers()
+        rows = [
+            [
+                cell if cell.__class__ is str else numbers[cell] if cell.__class__ is float else _cell_text(cell)
+                for cell in row
+            ]
+            for row in cells
+        ]
         last, errors = _sheet_content(path, sheet) if path.suffix.lower() in {".xlsx", ".xlsm"} else (None, [])
         for row, place, text in errors:
             rows[row - 1][place] = text
@@ -66,6 +80,30 @@ def open_workbook(path: Path, export: Export) -> Grid:
 
     notes = ("Its rows could not be counted a second time; a workbook saved as .xlsx can be.",) if last is None else ()
     return Grid(name, records, lambda read: last in {None, read}, notes=notes, ragged="column")
+
+
+def _refuse_bomb(path: Path, name: str) -> None:
+    """Refuse a workbook whose parts are more than a hundred times their size on the disk, before any is unpacked."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(part.file_size for part in archive.infolist())
+    if unpacked > max(MOST_EXPANDED * path.stat().st_size, SMALL):
+        faults = Faults()
+        faults.add(
+            f"would unpack to {unpacked // 2**20:,} MB, over {MOST_EXPANDED} times its size; no survey tool writes so.",
+            mend="open it in a spreadsheet and save the answers' sheet alone, or as CSV UTF-8.",
+            file=name,
+        )
+        faults.raise_any()
+
+
+class _Numbers(dict[float, str]):
+    """Numbers as text, each worked out once."""
+
+    def __missing__(self, number: float) -> str:
+        text = self[number] = _cell_text(number)
+        return text
 
 
 def _cell_text(cell: object) -> str:
@@ -98,7 +136,37 @@ def _sheet_content(path: Path, sheet: str) -> tuple[int, list[tuple[int, int, st
 
     The library takes cells that hold an error, such as #N/A, for blank: here are their rows, places and texts.
     """
-    with zipfile.ZipFile(path) as archive, archive.open(_sheet_part(archive, sheet)) as xml:
+    with zipfile.ZipFile(path) as archive:
+        part = _sheet_part(archive, sheet)
+        text = archive.read(part)
+        plain = not any(sign in text for sign in UNUSUAL) and text.count(b"<is>") == text.count(b"<is><t")
+        if plain and (last := _last_row(text, archive)) is not None:
+            return last, []
+    return _every_cell(path, part)
+
+
+def _last_row(text: bytes, archive: zipfile.ZipFile) -> int | None:
+    """The last row with content, from the end of a sheet's XML; None where a row does not say its number."""
+    shared: list[bool] | None = None
+    end = len(text)
+    for start in reversed([found.start() for found in ROW.finditer(text)]):
+        number = ROW_NUMBER.match(text, start)
+        if number is None:
+            return None
+        for kind, value in CELL.findall(text, start, end):
+            if kind == b"s" and value.strip():
+                shared = list(_shared_texts(archive)) if shared is None else shared
+                if shared[int(value)]:
+                    return int(number[1])
+            elif value.strip():
+                return int(number[1])
+        end = start
+    return 0
+
+
+def _every_cell(path: Path, part: str) -> tuple[int, list[tuple[int, int, str]]]:
+    """The last row with content and the errors of a sheet, cell by cell; slow, and for any XML."""
+    with zipfile.ZipFile(path) as archive, archive.open(part) as xml:
         shared = list(_shared_texts(archive))
         last, row, place, errors = 0, 0, -1, []
         for event, item in ElementTree.iterparse(xml, events=("start", "end")):
