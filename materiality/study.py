@@ -203,6 +203,8 @@ class Export(Section):
     group: str = ""
     group_is: str = ""
     group_separator: str = ""
+    issue: str = ""
+    answer: str = ""
     weight: str = ""
     seconds: str = ""
     started: str = ""
@@ -860,6 +862,10 @@ def _check_exports(study: Study) -> Iterator[PlacedProblem]:
                 f"{here}: group_is = '{export.group_is}' is no group." + (f" Nearest: {close}." if close else ""),
                 f"use a group's id: {joined(ids)}.",
             )
+        if bool(export.issue) != bool(export.answer):
+            yield entry, f"{here}: only one of issue and answer is given.", "an export in long layout needs both."
+        elif export.issue and not export.respondent:
+            yield entry, f"{here}: issue and answer are given without respondent.", "name the respondent's column."
         if bool(export.started) != bool(export.finished):
             yield entry, f"{here}: only one of started and finished is given.", "give both, or seconds instead."
         elif export.seconds and export.started:

@@ -26,6 +26,7 @@ from materiality.reading.answers import (
     read_weight,
 )
 from materiality.reading.grids import Record, column_letters
+from materiality.reading.longtables import widen
 from materiality.reading.tables import Table, open_table
 from materiality.responses import Block, Kind
 from materiality.study import Export, Study, UnknownGroup, export_path, fold
@@ -253,6 +254,7 @@ def open_exports(study: Study, study_file: Path, faults: Faults) -> list[Source]
         path = export_path(study_file, export)
         try:
             table = open_table(path, export)
+            table = widen(table, export) if export.issue and export.answer and export.respondent else table
         except MaterialityError as error:
             faults.take(error)
             continue
