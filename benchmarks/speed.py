@@ -1,6 +1,6 @@
-"""How fast, and in how much memory: help, a whole run, and a million rows streamed.
+"""How fast, and in how much memory: help, a whole run, a look at exports, and a million rows streamed.
 
-    python benchmarks/speed.py [--rows 10000 100000 1000000]
+    python benchmarks/speed.py [--rows 10000 100000 1000000] [--megabytes 10 100]
 
 Prints a table. Each measurement is a process of its own; memory is that process's peak. The streamed answers are
 simulated: one question per issue, which serves both axes.
@@ -59,6 +59,32 @@ def measured(*words: str) -> tuple[float, float]:
     return time.perf_counter() - started, usage.ru_maxrss / 1024
 
 
+def write_labels(path: Path, megabytes: int) -> int:
+    """A CSV of about so many megabytes with 25 questions answered in words; returns its rows."""
+    generator, rows = np.random.default_rng(megabytes), 0
+    labels = np.array(["Not important", "Slightly important", "Moderately important", "Very important", "N/A"])
+    with path.open("w") as file:
+        file.write(",".join(["id", "group", *(f"How important? [Issue {k}]" for k in range(ISSUES))]) + "\n")
+        while file.tell() < megabytes * 1_000_000:
+            answers = labels[generator.integers(0, len(labels), (5_000, ISSUES))]
+            file.writelines(f"R{rows + k},{GROUPS[k % len(GROUPS)]},{','.join(row)}\n" for k, row in enumerate(answers))
+            rows += len(answers)
+    return rows
+
+
+def write_workbook(path: Path) -> int:
+    """A workbook of 50,000 rows and 30 columns; returns its rows."""
+    import xlsxwriter
+
+    answers = np.random.default_rng(30).integers(1, 6, (50_000, 28)).tolist()
+    with xlsxwriter.Workbook(path, {"constant_memory": True}) as workbook:
+        sheet = workbook.add_worksheet()
+        sheet.write_row(0, 0, ["id", "group", *(f"How important? [Issue {k}]" for k in range(28))])
+        for row, values in enumerate(answers, 1):
+            sheet.write_row(row, 0, [f"R{row}", GROUPS[row % len(GROUPS)], *values])
+    return len(answers)
+
+
 STREAM = """
 import sys
 from materiality.assessment import assess
@@ -69,8 +95,10 @@ assert len(assess(sys.argv[1]).scores) == 50
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--megabytes", type=int, nargs="*", default=[10, 100])
     parser.add_argument("--rows", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
-    rows = parser.parse_args().rows
+    options = parser.parse_args()
+    rows = options.rows
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "out")
         jobs = {
@@ -84,6 +112,16 @@ def main() -> None:
         for name, words in jobs.items():
             runs = [measured(*words) for _ in range(5)]
             print(f"| `{name}` | {np.median([r[0] for r in runs]):.2f} | {max(r[1] for r in runs):.0f} |", flush=True)
+        print("\n| `materiality inspect --json` of | rows | seconds | peak MB |\n|---|---|---|---|")
+        for megabytes in options.megabytes:
+            export = Path(folder) / f"answers{megabytes}.csv"
+            n = write_labels(export, megabytes)
+            seconds, peak = measured(sys.executable, "-m", "materiality", "inspect", "--json", str(export))
+            print(f"| a CSV of {megabytes} MB | {n:,} | {seconds:.1f} | {peak:.0f} |", flush=True)
+        book = Path(folder) / "answers.xlsx"
+        n = write_workbook(book)
+        seconds, peak = measured(sys.executable, "-m", "materiality", "inspect", "--json", str(book))
+        print(f"| a workbook of 30 columns | {n:,} | {seconds:.1f} | {peak:.0f} |", flush=True)
         print("\n| rows × 25 issues, read to scores | seconds | rows per second | peak MB |\n|---|---|---|---|")
         for n in rows:
             with tempfile.TemporaryDirectory() as streamed:
