@@ -162,11 +162,11 @@ def page(found: Inspection, *, shown: int = 6) -> str:
         "",
         "Columns",
     ]
-    last_matrix = -1
+    last_question = ""
     for column, counts in zip(found.columns, found.answers, strict=True):
         head = column.head
-        if column.matrix >= 0:
-            if column.matrix != last_matrix:
+        if head.item:
+            if head.question != last_question:
                 lines.append(f"  [{column.kind.value}] {_cut(head.question)}{_scale(column)}")
             lines.append(f"      {_cut(head.item or head.name)}: {_answers(counts, shown)}")
         else:
@@ -178,7 +178,7 @@ def page(found: Inspection, *, shown: int = 6) -> str:
                 lines.append(f"      {_answers(counts, shown)}{_scale(column)}")
             elif column.kind in {ColumnKind.TEXT, ColumnKind.NUMBER, ColumnKind.TIME, ColumnKind.ID}:
                 lines.append(f"      {sum(counts.values())} answers")
-        last_matrix = column.matrix
+        last_question = head.question if head.item else ""
     return "\n".join(lines)
 
 

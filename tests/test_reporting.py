@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -164,6 +165,9 @@ class Page(HTMLParser):
     def handle_data(self, data):
         self.text += data
 
+    def handle_endtag(self, tag):
+        self.text += "" if tag in {"span", "code", "b"} else "\n"
+
 
 def page(folder: Path) -> Page:
     return Page((folder / "report.html").read_text(encoding="utf-8"))
@@ -184,6 +188,16 @@ def test_report_of_the_reference_study_says_that_it_is_simulated_and_stays_small
     assert (out / "report.html").stat().st_size < 1_000_000
     assert "Simulated answers" in page(out).text
     assert json.loads((out / "result.json").read_text())["simulated"] is True
+
+
+def test_sentences_of_the_report_are_parted_and_no_number_shows_as_python_writes_it(tmp_path):
+    rows = tuple(
+        f"{k},{('Staff', 'Customer')[k % 2]},{3 + k % 3},{4 + k % 2},,{3 + k % 3},{4 + k % 2},2" for k in range(12)
+    )
+    _, out = run(write_study(tmp_path / "study", rows=rows), out=tmp_path / "out")
+    text = page(out).text
+    assert not re.search(r"[a-z0-9]\.[A-Z]", text)
+    assert not re.search(r"\b(nan|None|NaN|<NA>|n \d+\.0)\b", text)
 
 
 def test_names_with_markup_stay_text(tmp_path):
