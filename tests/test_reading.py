@@ -767,3 +767,12 @@ def test_groups_listed_as_json_in_a_cell(tmp_path):
     rows = ('1,"[""Staff"", ""Customer""]",4,5,3,4,4,2', '2,"[""Staff""]",5,4,3,5,3,3')
     _, gathered = examine(write_study(tmp_path, rows=rows))
     assert [cell.groups for cell in gathered.moments.cells] == [(0,), (0, 1)]
+
+
+@pytest.mark.parametrize("title", ["Our survey", "Our survey,,,,,,,"])
+def test_a_title_above_the_column_names_is_told_once(tmp_path, title):
+    folder = write_study(tmp_path, csv="\n".join([title, HEADER, *ROWS, ""]))
+    assert told(folder) == [
+        "responses.csv, row 1: holds a single cell, and rows below hold 8: a title above the column names?\n"
+        "  Mend: delete the rows above the column names."
+    ]

@@ -223,6 +223,13 @@ def open_table(path: Path, export: Export) -> Table:
             file=grid.name,
             row=table.header_row,
         )
+    elif len(heads) == 1 and (below := max((sum(map(bool, r)) for r in first[table.header_row :]), default=0)) > 1:
+        faults.add(
+            f"holds a single cell, and rows below hold {below}: a title above the column names?",
+            mend="delete the rows above the column names.",
+            file=grid.name,
+            row=table.header_row,
+        )
     elif any("\0" in name for name in table.header):
         faults.add(
             "the header holds NUL characters; the file may be UTF-16.",
