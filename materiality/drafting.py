@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import os
 import re
@@ -15,7 +14,7 @@ from typing import TypeVar
 
 from materiality.errors import Faults
 from materiality.inspection import Inspection, inspect_export
-from materiality.reading.answers import Answers, read_seconds
+from materiality.reading.answers import Answers, Unreadable, read_seconds, read_time
 from materiality.reading.kinds import Column, ColumnKind
 from materiality.study import STUDY_FILE, Scale, Special, Tool, fold
 
@@ -125,6 +124,9 @@ def draft(exports: Sequence[Path], out: Path) -> str:
             mend="write the study file by hand; `materiality inspect` shows what each column was taken for.",
             file=first.file,
         )
+    if groups is not None:
+        for other in found[1:]:
+            other.table.find(_reference(first, groups), "group", faults)
     faults.raise_any()
     assert groups is not None
     return "\n".join([*_study(first, found, exports, out, groups, questions), ""])
@@ -228,7 +230,7 @@ def _study(
 ) -> Iterator[str]:
     chosen = questions[0]
     second = next((q for q in questions[1:] if set(map(fold, q.items)) == set(map(fold, chosen.items))), None)
-    answers = _group_answers(groups, first.answers[first.columns.index(groups)])
+    answers = _group_answers(groups, first.answers[_place(first, groups)])
     ids = _ids(list(answers))
     yield "# A draft, made from the export alone. Lines marked GUESS want your eye; `materiality check` tells faults."
     yield f"title = {_text(_title(exports[0]))}"
@@ -236,7 +238,7 @@ def _study(
     yield ""
     yield from _scale(chosen, second, first)
     for inspection, path in zip(found, exports, strict=True):
-        yield from _responses(inspection, path, out, groups)
+        yield from _responses(inspection, path, out, _reference(first, groups), groups.separator)
     yield f"# GUESS: the groups are the answers to {_quoted(groups.head.question or groups.head.name)}."
     yield "# Join answers that are one group in a single `answers` list; delete groups that are none."
     for identifier, (answer, n) in zip(ids, answers.items(), strict=True):
@@ -273,8 +275,8 @@ def _scale(chosen: Question, second: Question | None, first: Inspection) -> Iter
     for name, kind in first.table.layout.special:
         special.setdefault(name, kind.value)
     for column in columns if first.table.grid.missing else []:
-        for text in sorted(first.table.grid.missing[first.columns.index(column)]):
-            if any(fold(text) == fold(found) for found in first.answers[first.columns.index(column)]):
+        for text in sorted(first.table.grid.missing[_place(first, column)]):
+            if any(fold(text) == fold(found) for found in first.answers[_place(first, column)]):
                 special.setdefault(text, Special.BLANK.value)
     labels = _once({text: point for text, point in labels.items() if fold(text)})
     special = _once(
@@ -317,13 +319,13 @@ def _unread(scale: Scale, columns: Sequence[Column], first: Inspection) -> list[
     reader = Answers(scale)
     unread: dict[str, str] = {}
     for column in columns:
-        for text in first.answers[first.columns.index(column)]:
+        for text in first.answers[_place(first, column)]:
             if not reader.understands(text):
                 unread.setdefault(fold(text), " ".join(text.split()))
     return list(unread.values())
 
 
-def _responses(found: Inspection, path: Path, out: Path, groups: Column) -> Iterator[str]:
+def _responses(found: Inspection, path: Path, out: Path, group: str, separator: str) -> Iterator[str]:
     yield "[[responses]]"
     yield f"file = {_text(Path(os.path.relpath(path, out)).as_posix())}"
     sure = "no tool was recognised" if found.tool is Tool.PLAIN else f"{found.table.certainty:.0%} sure"
@@ -331,9 +333,9 @@ def _responses(found: Inspection, path: Path, out: Path, groups: Column) -> Iter
     place = _by_role(found, found.table.layout.respondent)
     if place is not None:
         yield f"respondent = {_text(found.table.reference(place))}"
-    yield f"group = {_text(_reference(found, groups))}"
-    if groups.separator:
-        yield f"group_separator = {_text(groups.separator)}"
+    yield f"group = {_text(group)}"
+    if separator:
+        yield f"group_separator = {_text(separator)}"
     yield from _times(found)
     yield ""
 
@@ -371,25 +373,24 @@ def _times(found: Inspection) -> Iterator[str]:
 def _time_format(written: Sequence[str]) -> str | None:
     """The one format that all times are written in; empty for ISO 8601, None where there is none."""
 
-    def fits(text: str, time_format: str) -> bool:
-        try:
-            if not time_format:
-                return ":" in text and dt.datetime.fromisoformat(text.strip()) is not None
-            return dt.datetime.strptime(text.strip(), time_format) is not None
-        except ValueError:
-            return False
+    for time_format in ("", *TIME_FORMATS):
+        if not any(isinstance(read_time(text, time_format), Unreadable) for text in written):
+            return time_format
+    return None
 
-    fitting = [form for form in ("", *TIME_FORMATS) if all(fits(text, form) for text in written)]
-    return fitting[0] if fitting else None
+
+def _place(found: Inspection, column: Column) -> int:
+    """Where a column of an inspection stands; columns that merely say the same are others."""
+    return next(place for place, other in enumerate(found.columns) if other is column)
 
 
 def _reference(found: Inspection, column: Column) -> str:
-    return found.table.reference(found.columns.index(column))
+    return found.table.reference(_place(found, column))
 
 
 def _cleaning(groups: Column, found: Inspection, answers: Mapping[str, int]) -> Iterator[str]:
     """What to do with group answers that only single people gave: mostly words of their own under "other"."""
-    counts = found.answers[found.columns.index(groups)]
+    counts = found.answers[_place(found, groups)]
     rare = {text: n for text, n in counts.items() if not _known(text, groups.separator, answers)}
     if rare:
         yield "[cleaning]"

@@ -139,7 +139,7 @@ def draw_matrix(assessment: Assessment) -> Figure:
                 linewidth=0.7,
                 zorder=4 + 1 / (1 + ring),
             )
-        _headings(figure, axes, assessment, points)
+        _headings(figure, axes, assessment, points, rings)
         placement = _label(axes, canvas, points, labels, DOT_RADIUS * max(rings, default=1.0))
         figure.label_placement = placement  # type: ignore[attr-defined]
     return figure
@@ -204,7 +204,7 @@ def _frame(axes: Axes, assessment: Assessment, points: pd.DataFrame) -> None:
     axes.set_ylim(y)
 
 
-def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.DataFrame) -> None:
+def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.DataFrame, rings: Sequence[float]) -> None:
     study, matrix = assessment.study, assessment.matrix
     for axis_id, put in ((study.x, axes.set_xlabel), (study.y, axes.set_ylabel)):
         axis = study.axes[axis_id]
@@ -225,7 +225,7 @@ def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.Dat
         f"{kept:,} respondents. Bars: {study.confidence:.0%} intervals. Dashed: thresholds, {across} across and "
         f"{up} up. Shaded: above both."
     )
-    together = sum(ring > 1 for ring in _rings(axes, points))
+    together = sum(ring > 1 for ring in rings)
     if together:
         note += f" Rings: {together} dot{'s' if together > 1 else ''} under another."
     missing = assessment.matrix.points.loc[~assessment.matrix.points.index.isin(points.index), "label"]

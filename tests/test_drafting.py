@@ -108,3 +108,25 @@ def test_an_export_without_groups_or_ratings_is_told_with_what_to_do(tmp_path):
         "export.csv: no question looks like a matrix of ratings.\n"
         "  Mend: write the study file by hand; `materiality inspect` shows what each column was taken for.\n"
     )
+
+
+def test_several_exports_of_one_survey_are_drafted_together(tmp_path):
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.mkdir()
+    second.mkdir()
+    paths = [two_question_export(first), two_question_export(second, rows=9)]
+    paths[1].write_text(paths[1].read_text(encoding="utf-8").replace("\nR", "\nS"), encoding="utf-8")
+    init(paths, out=tmp_path / "study")
+    assert sum(check(tmp_path / "study").respondents.values()) == 33
+
+
+def test_a_further_export_without_the_group_column_is_told(tmp_path):
+    first = two_question_export(tmp_path)
+    second = tmp_path / "other.csv"
+    second.write_text(first.read_text(encoding="utf-8").replace("Which stakeholder group are you in?", "Sort", 1))
+    with pytest.raises(MaterialityError) as told:
+        init([first, second])
+    assert str(told.value) == (
+        "other.csv, column 'Which stakeholder group are you in?': the study's group is not in the header.\n"
+        "  Mend: correct the name in the study file, or the header in the export."
+    )

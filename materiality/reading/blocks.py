@@ -280,17 +280,8 @@ def _find_columns(study: Study, number: int, table: Table, faults: Faults) -> Co
     def find(name: str, key: str) -> int | None:
         if not name or lone:
             return None
-        try:
-            place = table.place(name)
-        except LookupError as error:
-            faults.add(
-                f"the study's {key} {error}",
-                mend="correct the name in the study file, or the header in the export.",
-                file=table.name,
-                column=name,
-            )
-            return None
-        if owners.setdefault(place, key) != key:
+        place = table.find(name, key, faults)
+        if place is not None and owners.setdefault(place, key) != key:
             faults.add(
                 f"serves as {owners[place]} and as {key}.",
                 mend="name a column of its own for each.",

@@ -41,14 +41,16 @@ def widen(table: Table, export: Export) -> Table:
         respondent, or a respondent's rows name different groups or weights.
     """
     faults = Faults()
-    places = [_find(table, name, key, faults) for key, name in _named(export)]
+    who = table.find(export.respondent, "respondent", faults)
+    what = table.find(export.issue, "issue", faults)
+    answer = table.find(export.answer, "answer", faults)
     faults.raise_any()
-    who, what, answer = places
-    rest = [k for k in range(len(table.heads)) if k not in places[1:]]
+    assert who is not None and what is not None and answer is not None
+    rest = [k for k in range(len(table.heads)) if k not in {what, answer}]
     same = [
         (rest.index(place), name)
         for name in (export.group, export.weight)
-        if name and (place := _find(table, name, "group or weight", faults)) in rest
+        if name and (place := table.find(name, "group or weight", faults)) in rest
     ]
     faults.raise_any()
     people: dict[str, _Person] = {}
@@ -94,23 +96,6 @@ def widen(table: Table, export: Export) -> Table:
     )
     heads = (*(table.heads[k] for k in rest), *(Head(issue, issue) for issue in columns))
     return replace(table, grid=grid, heads=heads)
-
-
-def _named(export: Export) -> list[tuple[str, str]]:
-    return [("respondent", export.respondent), ("issue", export.issue), ("answer", export.answer)]
-
-
-def _find(table: Table, name: str, key: str, faults: Faults) -> int:
-    try:
-        return table.place(name)
-    except LookupError as error:
-        faults.add(
-            f"the study's {key} {error}",
-            mend="correct the name in the study file, or the header in the export.",
-            file=table.name,
-            column=name,
-        )
-        return -1
 
 
 def _person(

@@ -124,6 +124,19 @@ class Table:
         close = nearest(column, (name for name in self.header if name.strip()))
         raise LookupError("is not in the header." + (f" Nearest: {close}." if close else ""))
 
+    def find(self, name: str, key: str, faults: Faults) -> int | None:
+        """Where the column stands that a study's key names; None, and a fault, where it cannot be told."""
+        try:
+            return self.place(name)
+        except LookupError as error:
+            faults.add(
+                f"the study's {key} {error}",
+                mend="correct the name in the study file, or the header in the export.",
+                file=self.name,
+                column=name,
+            )
+            return None
+
     def role_place(self, names: Sequence[str]) -> int | None:
         """Where the first of some names of the tool's own columns stands; None where none does."""
         for name in names:
