@@ -17,7 +17,7 @@ from materiality.notices import notices
 from materiality.ranks import rank_sets
 from materiality.responses import Kind
 from materiality.study import Study, study_path
-from materiality.weights import weights_table
+from materiality.weights import diagnostics_table, weigh, weights_table
 
 RANK_STREAM, TIER_STREAM, UNFLAGGED_STREAM = range(3)
 """Which random numbers are for what: each use draws from a generator of its own, keyed by the study's seed."""
@@ -38,7 +38,7 @@ class Assessment:
     estimates : Estimates
         Scores, one axis after the other, each over the issues.
     matrix : Matrix
-    scores, group_scores, weights : DataFrame
+    scores, group_scores, weights, weighting : DataFrame
         The tables of the same names (design §4), unrounded.
     flagged : DataFrame
         Scores with and without the flagged rows; empty where no row was flagged.
@@ -57,6 +57,7 @@ class Assessment:
     scores: pd.DataFrame
     group_scores: pd.DataFrame
     weights: pd.DataFrame
+    weighting: pd.DataFrame
     flagged: pd.DataFrame
     simulated: bool
     warnings: tuple[str, ...]
@@ -86,7 +87,7 @@ def assess(path: Path | str, *, seed: int | None = None, progress: Progress | No
 
 
 def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
-    sample = summarise(gathered.moments)
+    sample = summarise(gathered.moments, gathered.weights)
     estimates = _scores(study, sample)
     _check_scored(study, study_file, estimates)
     matrix = build_matrix(study, estimates, _generator(study, TIER_STREAM))
@@ -100,7 +101,8 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         matrix=matrix,
         scores=_scores_table(study, estimates),
         group_scores=group_scores,
-        weights=weights_table(study, sample),
+        weights=weights_table(study, gathered.moments, gathered.weights),
+        weighting=diagnostics_table(study, gathered.moments, gathered.weights),
         flagged=_with_and_without_flagged(study, gathered.moments, estimates, matrix),
         simulated=gathered.simulated,
         warnings=tuple(
@@ -282,7 +284,8 @@ def _with_and_without_flagged(study: Study, moments: Moments, estimates: Estimat
     columns = ["axis", "issue", "estimate", "without_flagged", "difference", "tier", "tier_without_flagged"]
     if len(rest.cells) in (0, len(moments.cells)):
         return pd.DataFrame(columns=columns)
-    without = _scores(study, summarise(rest))
+    unfit = Faults()
+    without = _scores(study, summarise(rest, weigh(study, rest, unfit, "")))
     tiers = build_matrix(study, without, _generator(study, UNFLAGGED_STREAM)).points["tier"]
     axes = len(study.axes)
     return pd.DataFrame(

@@ -12,6 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from materiality.careless import (
+    SpeedCounts,
+    Spread,
+    long_run,
+    mahalanobis,
+    relative_speed,
+    speeds_of,
+    spread_of,
+)
 from materiality.errors import Faults
 from materiality.responses import Block, Kind, stack
 from materiality.study import Action, DuplicateChoice, Study, UnknownGroup
@@ -64,7 +73,8 @@ class Questions:
         The questions of each axis.
     on_axis : bool array, shape (axes, groups)
         Which groups each axis asks.
-    min_share_answered, seconds_per_answer : float
+    min_share_answered, seconds_per_answer, long_run_share : float
+    long_run_length : int
         Thresholds of the rules.
     """
 
@@ -73,6 +83,8 @@ class Questions:
     on_axis: BoolArray
     min_share_answered: float
     seconds_per_answer: float
+    long_run_share: float = 0.8
+    long_run_length: int = 8
 
     @classmethod
     def of(cls, study: Study) -> Questions:
@@ -84,7 +96,16 @@ class Questions:
         for axis, questions in enumerate(axes):
             asked[np.ix_(np.flatnonzero(on_axis[axis]), questions)] = True
         asked[~asked.any(axis=1)] = True
-        return cls(asked, axes, on_axis, study.cleaning.min_share_answered, study.cleaning.seconds_per_answer)
+        rules = study.cleaning
+        return cls(
+            asked,
+            axes,
+            on_axis,
+            rules.min_share_answered,
+            rules.seconds_per_answer,
+            rules.long_run_share,
+            rules.long_run_length,
+        )
 
     def put_to(self, block: Block) -> BoolArray:
         """Which questions were put to each respondent, shape (rows, questions)."""
@@ -126,6 +147,16 @@ def _straight_lined(block: Block, questions: Questions) -> BoolArray:
     return marked
 
 
+def _long_run(block: Block, questions: Questions) -> BoolArray:
+    marked = np.zeros(len(block), np.bool_)
+    for axis, columns in enumerate(questions.axes):
+        asked = (block.members & questions.on_axis[axis]).any(axis=1)
+        marked |= asked & long_run(
+            block.ratings[:, columns], share=questions.long_run_share, length=questions.long_run_length
+        )
+    return marked
+
+
 RULES = (
     Rule("blank row", "blank", lambda block, _: block.empty),
     Rule("preview or test", "preview", lambda block, _: block.preview),
@@ -135,10 +166,16 @@ RULES = (
     Rule("too few answers", "too_few_answers", _too_few),
     Rule("too fast", "too_fast", _too_fast),
     Rule("straight-lined", "straight_lined", _straight_lined),
+    Rule("long run", "long_run", _long_run),
 )
 DUPLICATE = "duplicate respondent"
-REASONS = ("kept", *(rule.reason for rule in RULES), DUPLICATE)
+FAST, RARE, CARELESS = "relatively fast", "rare answers", "careless"
+REASONS = ("kept", *(rule.reason for rule in RULES), DUPLICATE, FAST, RARE, CARELESS)
 """What can become of a row; the first rule that drops a row owns it, and duplicates are told among the rest."""
+FAMILIES = (("straight-lined", "long run"), ("too fast", FAST), (RARE,))
+"""Signs of careless answering by what they look at: pattern, time, rarity. Two signs are independent where they are of
+different families; Meade and Craig (2012), Psychological Methods 17(3), and Leiner (2019), Survey Research Methods
+13(3), find single signs to hit honest people too often."""
 DUPLICATE_CODE = REASONS.index(DUPLICATE)
 
 
@@ -169,6 +206,81 @@ def apply_rules(block: Block, study: Study, questions: Questions) -> tuple[NDArr
         else:
             flags[marked] |= 1 << code
     return reason, flags
+
+
+@dataclass(frozen=True)
+class Typical:
+    """What everybody kept answers like: what single rows are held against.
+
+    Attributes
+    ----------
+    spread : careless.Spread
+        Means and covariance of the ratings.
+    speeds : careless.SpeedCounts
+        Seconds per answer.
+    """
+
+    spread: Spread
+    speeds: SpeedCounts
+
+    @classmethod
+    def of(cls, block: Block, study: Study) -> Typical:
+        """What a block of kept rows adds; such values add up."""
+        return cls(spread_of(block.ratings, study.scale.midpoint), speeds_of(block.seconds, _answers(block)))
+
+    def __add__(self, other: Typical) -> Typical:
+        return Typical(self.spread + other.spread, self.speeds + other.speeds)
+
+
+def apply_comparisons(
+    block: Block, flags: NDArray[np.uint16], study: Study, typical: Typical
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """What comparing each kept row with all of them says, and whether two independent signs make it careless.
+
+    Parameters
+    ----------
+    block : Block
+        Kept rows.
+    flags : uint16 array, shape (rows,)
+        What `apply_rules` flagged.
+    study : Study
+    typical : Typical
+        Of all kept rows.
+
+    Returns
+    -------
+    reason : uint8 array, shape (rows,)
+        Place in `REASONS`; 0 is kept.
+    flags : uint16 array, shape (rows,)
+        With the new ones.
+    """
+    rules = study.cleaning
+    reason, flags = np.zeros(len(block), np.uint8), flags.copy()
+    marks = {FAST: rules.relatively_fast, RARE: rules.rare_answers, CARELESS: rules.careless}
+    for name, action in marks.items():
+        if action is Action.OFF:
+            continue
+        code = REASONS.index(name)
+        if name == FAST:
+            speed = relative_speed(block.seconds, _answers(block), typical.speeds.median)
+            marked = np.nan_to_num(speed) > rules.times_as_fast
+        elif name == RARE:
+            spread = typical.spread
+            p = mahalanobis(block.ratings, spread.mean, spread.covariance, n=spread.n).p
+            marked = np.nan_to_num(p, nan=1.0) < rules.rare_below
+        else:
+            marked = _signs(flags) >= 2
+        if action is Action.DROP:
+            reason[marked & (reason == KEPT)] = code
+        else:
+            flags[marked] |= 1 << code
+    return reason, flags
+
+
+def _signs(flags: NDArray[np.uint16]) -> NDArray[np.intp]:
+    """How many families of signs each row was flagged for."""
+    masks = [sum(1 << REASONS.index(name) for name in family) for family in FAMILIES]
+    return np.sum([(flags & mask) != 0 for mask in masks], axis=0)
 
 
 def settle_duplicates(
@@ -206,7 +318,15 @@ def settle_duplicates(
         if len(places) < 2:
             continue
         contents = {
-            (rows.ratings[i].tobytes(), rows.kinds[i].tobytes(), rows.members[i].tobytes(), float(rows.weight[i]))
+            (
+                rows.ratings[i].tobytes(),
+                rows.kinds[i].tobytes(),
+                rows.members[i].tobytes(),
+                float(rows.weight[i]),
+                rows.categories[i].tobytes(),
+                int(rows.stratum[i]),
+                int(rows.cluster[i]),
+            )
             for i in places
         }
         choice = study.cleaning.duplicate_choice
@@ -237,6 +357,11 @@ def _tell_conflict(rows: Block, places: NDArray[np.intp], names: Sequence[str], 
         )
 
 
+def _place(export: NDArray[np.integer], row: NDArray[np.integer]) -> NDArray[np.int64]:
+    """One number for a row of an export."""
+    return export.astype(np.int64) << 40 | row.astype(np.int64)
+
+
 @dataclass
 class Ledger:
     """One line per row read: where it stands, and what became of it.
@@ -263,7 +388,7 @@ class Ledger:
         self._rows += len(block)
 
     def correct(self, block: Block, reason: NDArray[np.uint8], flags: NDArray[np.uint16]) -> None:
-        """Say anew what became of rows whose fate was open when they were noted."""
+        """Say anew what became of rows that were noted."""
         for export, row, why, flag in zip(block.export, block.row, reason, flags, strict=True):
             self._late[int(export), int(row)] = int(why), int(flag)
 
@@ -276,9 +401,14 @@ class Ledger:
         for place in range(0, LEDGER.itemsize * self._rows, size):
             self._spool.seek(place)
             lines = np.frombuffer(self._spool.read(size), LEDGER).copy()
-            for k in np.flatnonzero(lines["flags"] == OPEN) if self._late else ():
+            late = np.isin(_place(lines["export"], lines["row"]), self._late_places())
+            for k in np.flatnonzero(late):
                 lines["reason"][k], lines["flags"][k] = self._late[int(lines["export"][k]), int(lines["row"][k])]
             yield lines
+
+    def _late_places(self) -> NDArray[np.int64]:
+        places = np.array(list(self._late), np.int64).reshape(-1, 2)
+        return _place(places[:, 0], places[:, 1])
 
     def counts(self) -> dict[str, Counter[str]]:
         """Per export, how many rows were kept and how many excluded, by reason; `flagged: …` counts kept rows."""
@@ -304,6 +434,8 @@ __all__ = [
     "Ledger",
     "Questions",
     "Rule",
+    "Typical",
+    "apply_comparisons",
     "apply_rules",
     "flag_names",
     "settle_duplicates",

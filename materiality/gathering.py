@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from materiality.cleaning import KEPT, OPEN, Ledger, Questions, apply_rules, settle_duplicates
+from materiality.cleaning import (
+    KEPT,
+    OPEN,
+    Ledger,
+    Questions,
+    Typical,
+    apply_comparisons,
+    apply_rules,
+    settle_duplicates,
+)
 from materiality.errors import Faults, MaterialityError
 from materiality.moments import Moments, moments_of, no_moments
 from materiality.reading import Source, duplicated, open_exports
-from materiality.responses import Block
-from materiality.study import Action, Study, draft_study, study_path
+from materiality.responses import NO_CATEGORY, Block
+from materiality.spooling import Spool
+from materiality.study import Action, NoCategory, Study, draft_study, study_path
+from materiality.weights import Weights, unraked, weigh
 
 Progress = Callable[[str, int], None]
+ROWS_TOLD = 8
+"""Rows that one message names."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +64,11 @@ class ExportRead:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What one pass over the rows leaves: moments of the kept rows, and a disposition for each row read."""
+    """What one pass over the rows leaves: the kept rows' moments and weights, and a disposition for each row read."""
 
     moments: Moments
+    weights: Weights
+    rows: Spool
     ledger: Ledger
     exports: tuple[ExportRead, ...]
     simulated: bool
@@ -79,8 +95,15 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
     ledger = Ledger(tuple(names_by_number(study, sources)))
     twice = _ids_that_stand_twice(study, sources)
     questions = Questions.of(study)
-    total = no_moments(len(study.layout.questions), len(study.groups), study.scale.midpoint)
     held: list[Block] = []
+    lacking = _Lacking(study, ledger.exports)
+    spool, typical = Spool(), Typical.of(_no_rows(study), study)
+
+    def set_aside(block: Block, flags: NDArray[np.uint16]) -> None:
+        nonlocal typical
+        spool.add(block, flags)
+        typical += Typical.of(block, study)
+
     for source in sources:
         read = 0
         for block in source.blocks(faults):
@@ -93,20 +116,21 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
                     flags[held_back] = OPEN
                     kept &= ~held_back
             ledger.note(block, reason, flags)
-            total += _moments(block.take(kept), study, flags[kept])
+            set_aside(block.take(kept), flags[kept])
             read += len(block)
             if progress is not None:
                 progress(source.table.name, read)
     settled = settle_duplicates(held, study, ledger.exports, faults)
     if settled is not None:
-        rows, reason = settled
-        _, flags = apply_rules(rows, study, questions)
+        twins, reason = settled
+        _, flags = apply_rules(twins, study, questions)
         if study.cleaning.duplicate is Action.FLAG:
             flags = np.where(reason != KEPT, flags | np.uint16(1) << reason.astype(np.uint16), flags).astype(np.uint16)
             reason = np.zeros_like(reason)
-        ledger.correct(rows, reason, flags)
-        kept = reason == KEPT
-        total += _moments(rows.take(kept), study, flags[kept])
+        ledger.correct(twins, reason, flags)
+        set_aside(twins.take(reason == KEPT), flags[reason == KEPT])
+    total, rows = _compared(spool, typical, study, ledger, lacking)
+    lacking.tell(faults)
     counts = ledger.counts()
     exports = tuple(
         ExportRead(
@@ -121,7 +145,58 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
     )
     if not faults:
         _check_kept(study, study_file, total, exports, faults)
-    return Gathered(total, ledger, exports, study.simulated or any(source.simulated for source in sources))
+    weights = unraked(total) if faults else weigh(study, total, faults, study_file.name)
+    simulated = study.simulated or any(source.simulated for source in sources)
+    return Gathered(total, weights, rows, ledger, exports, simulated)
+
+
+def _compared(spool: Spool, typical: Typical, study: Study, ledger: Ledger, lacking: _Lacking) -> tuple[Moments, Spool]:
+    """The moments of the rows that stay once each is compared with all of them, and those rows."""
+    total = no_moments(len(study.layout.questions), len(study.groups), study.scale.midpoint)
+    rows = Spool()
+    for block, flags in spool.blocks():
+        reason, compared = apply_comparisons(block, flags, study, typical)
+        changed = (reason != KEPT) | (compared != flags)
+        ledger.correct(block.take(changed), reason[changed], compared[changed])
+        kept = reason == KEPT
+        lacking.note(block.take(kept))
+        total += _moments(block.take(kept), study, compared[kept])
+        rows.add(block.take(kept), compared[kept])
+    return total, rows
+
+
+@dataclass
+class _Lacking:
+    """Kept rows whose group is raked to a margin, and whose cell does not say the category."""
+
+    study: Study
+    exports: tuple[str, ...]
+    rows: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
+
+    def note(self, block: Block) -> None:
+        if self.study.weighting.no_category is NoCategory.KEEP:
+            return
+        for i, k in np.argwhere(block.categories == NO_CATEGORY):
+            for group in self.study.layout.margins[k].category:
+                if block.members[i, group]:
+                    key = int(block.export[i]), int(k), group
+                    self.rows.setdefault(key, []).append(int(block.row[i]))
+
+    def tell(self, faults: Faults) -> None:
+        for (export, column, group), rows in sorted(self.rows.items()):
+            margin = self.study.layout.margins[column]
+            shown = ", ".join(map(str, rows[:ROWS_TOLD])) + (
+                f" and {len(rows) - ROWS_TOLD} more" if rows[ROWS_TOLD:] else ""
+            )
+            faults.add(
+                f"{len(rows)} respondents of group '{self.study.groups[group].id}' give no category of its margin "
+                f"(rows {shown}).",
+                mend='fill the cells in, or set no_category = "keep" in [weighting]: they then keep their design '
+                "weights, and the others are raked to the margin.",
+                file=self.exports[export],
+                row=rows[0],
+                column=margin.name,
+            )
 
 
 def names_by_number(study: Study, sources: list[Source]) -> list[str]:
@@ -142,8 +217,22 @@ def _ids_that_stand_twice(study: Study, sources: list[Source]) -> NDArray[np.uin
         return np.empty(0, np.uint64)  # the pass over the rows meets the same fault, and tells it
 
 
+def _no_rows(study: Study) -> Block:
+    """A block of no rows: what sums start from."""
+    questions, groups, margins = len(study.layout.questions), len(study.groups), len(study.layout.margins)
+    wide = {"ratings": questions, "kinds": questions, "members": groups, "categories": margins}
+    empty: dict[str, Any] = {f.name: np.zeros((0, wide[f.name]) if f.name in wide else 0) for f in fields(Block)}
+    return Block(**empty)
+
+
 def _moments(block: Block, study: Study, flags: NDArray[np.uint16]) -> Moments:
-    return moments_of(block, midpoint=study.scale.midpoint, points=study.scale.points, flags=flags)
+    return moments_of(
+        block,
+        midpoint=study.scale.midpoint,
+        points=study.scale.points,
+        flags=flags,
+        apart=study.weighting.trim is not None,
+    )
 
 
 def _check_kept(

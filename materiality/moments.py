@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """Who is counted together: respondents of the same groups, stratum and flags.
+    """Who is counted together: respondents of the same groups, stratum, flags and weighting class.
 
     Attributes
     ----------
@@ -25,11 +25,20 @@ class Cell:
         The sampling stratum, where the study has strata beside its groups.
     flags : int
         The reasons for which they were flagged, a bit each.
+    classes : tuple of int
+        Their answers in the columns that groups are raked to, as `Block.categories` has them.
+    weight : float
+        Their design weight, where weights are to be trimmed; 0 otherwise.
+    cluster : int
+        The cluster that was sampled as one; 0 for respondents by themselves.
     """
 
     groups: tuple[int, ...]
     stratum: int = 0
     flags: int = 0
+    classes: tuple[int, ...] = ()
+    weight: float = 0.0
+    cluster: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,6 +152,7 @@ def moments_of(
     points: tuple[float, ...] = (),
     flags: NDArray[np.integer] | None = None,
     strata: NDArray[np.integer] | None = None,
+    apart: bool = False,
 ) -> Moments:
     """The moments of a block of kept responses.
 
@@ -154,13 +164,17 @@ def moments_of(
         Taken off the ratings before they are summed.
     points : tuple of float
         The scale's points, to count ratings at each.
-    flags, strata : int arrays, shape (rows,), optional
+    flags : int array, shape (rows,), optional
         Split the cells further.
+    strata : int array, shape (rows,), optional
+        Instead of the block's.
+    apart : bool
+        Keep respondents of different design weights apart, as trimming needs it.
     """
     questions, groups = block.ratings.shape[1], block.members.shape[1]
     if not len(block):
         return no_moments(questions, groups, midpoint)
-    order, starts, cells = _by_cell(block, flags, strata)
+    order, starts, cells = _by_cell(block, flags, block.stratum if strata is None else strata, apart)
     block = block.take(order)
     rated = block.kinds == Kind.RATING
     weighted = block.weight[:, None] * rated
@@ -184,23 +198,32 @@ def moments_of(
 
 
 def _by_cell(
-    block: Block, flags: NDArray[np.integer] | None, strata: NDArray[np.integer] | None
+    block: Block, flags: NDArray[np.integer] | None, strata: NDArray[np.integer], apart: bool
 ) -> tuple[NDArray[np.intp], list[int], list[Cell]]:
     """The rows in the order of their cells, where each cell starts, and the cells."""
     packed = np.packbits(block.members, axis=1)
     _, code = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_inverse=True)
-    for split in (strata, flags):
-        if split is not None:
-            values, inverse = np.unique(split, return_inverse=True)
-            code = code * len(values) + inverse
+    flags = np.zeros(len(block), np.int64) if flags is None else flags
+    weights = block.weight if apart else np.zeros(len(block))
+    for split in (strata, flags, *block.categories.T, weights, block.cluster):
+        if (split == split[0]).all():
+            continue
+        _, inverse = np.unique(split, return_inverse=True)
+        _, code = np.unique(code * (inverse.max() + 1) + inverse, return_inverse=True)
     order = np.argsort(code, kind="stable")
     ordered = code[order]
     starts = [int(k) for k in np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])]
-    cells = []
-    for first in order[starts]:
-        groups = tuple(int(g) for g in np.flatnonzero(block.members[first]))
-        stratum, flag = (0 if split is None else int(split[first]) for split in (strata, flags))
-        cells.append(Cell(groups, stratum, flag))
+    cells = [
+        Cell(
+            groups=tuple(int(g) for g in np.flatnonzero(block.members[first])),
+            stratum=int(strata[first]),
+            flags=int(flags[first]),
+            classes=tuple(map(int, block.categories[first])),
+            weight=float(weights[first]),
+            cluster=int(block.cluster[first]),
+        )
+        for first in order[starts]
+    ]
     return order, starts, cells
 
 

@@ -118,12 +118,6 @@ def _corrected(study: Study, sample: Sample) -> Iterator[str]:
 
 
 def _not_done(study: Study) -> Iterator[str]:
-    with_margins = [group.name for group in study.groups if group.margins]
-    if with_margins and study.weighting.raking:
-        yield (
-            f"Margins are given for {', '.join(with_margins)}. This version checks them but does not rake the answers "
-            "to them: people who are over-represented within these groups count for more than their share."
-        )
     if study.tiers.method is not TierMethod.THRESHOLDS:
         yield f"The study asks for tiers by {study.tiers.method.value}; this version draws them by thresholds."
 

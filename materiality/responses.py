@@ -27,6 +27,10 @@ KIND_OF_SPECIAL = {
 }
 
 
+NO_CATEGORY = -2
+"""The respondent's group is raked to a margin, and the cell that says the category is blank."""
+
+
 @dataclass(frozen=True)
 class Block:
     """Some consecutive rows of one export, in arrays.
@@ -55,6 +59,13 @@ class Block:
         Time taken; NaN where unknown.
     identity : uint64 array, shape (rows,)
         A hash of the respondent's id; 0 where there is none.
+    categories : int16 array, shape (rows, margin columns)
+        Which answer of the study's `MarginColumn` the row gives; -1 where its groups have no such margin, `NO_CATEGORY`
+        where they have one and the cell is blank.
+    stratum : int64 array, shape (rows,)
+        A hash of the sampling stratum within the groups; 0 where the export has no strata.
+    cluster : uint64 array, shape (rows,)
+        A hash of the cluster that was sampled as one; 0 for a respondent by himself.
     """
 
     export: NDArray[np.int32]
@@ -68,6 +79,9 @@ class Block:
     weight: NDArray[np.float64]
     seconds: NDArray[np.float64]
     identity: NDArray[np.uint64]
+    categories: NDArray[np.int16]
+    stratum: NDArray[np.int64]
+    cluster: NDArray[np.uint64]
 
     def __len__(self) -> int:
         return len(self.row)

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from materiality.errors import Faults, MaterialityError, joined, nearest, shown
+
+if TYPE_CHECKING:
+    from materiality.judgements import FloatArray, Judged
 
 STUDY_FILE = "study.toml"
 WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
@@ -96,6 +99,13 @@ class DuplicateChoice(StrEnum):
     MOST_COMPLETE = "most_complete"
 
 
+class NoCategory(StrEnum):
+    """What becomes of a respondent who gives no category of a margin."""
+
+    FAULT = "fault"
+    KEEP = "keep"
+
+
 class TierMethod(StrEnum):
     """How issues become tiers."""
 
@@ -115,6 +125,15 @@ class ThresholdRule(StrEnum):
     LARGEST_GAP = "largest_gap"
 
 
+class GroupWeighting(StrEnum):
+    """Where an axis's group weights come from."""
+
+    GIVEN = "given"
+    EQUAL = "equal"
+    POPULATION = "population"
+    JUDGED = "judged"
+
+
 class MaterialRule(StrEnum):
     """On how many axes an issue must lie above the threshold to count as material."""
 
@@ -128,6 +147,12 @@ class PrivacyProfile(StrEnum):
     INTERNAL = "internal"
     PUBLISH = "publish"
     OFF = "off"
+
+
+CONSISTENT = 0.10
+"""Judgements with a larger consistency ratio are refused, by Saaty's custom."""
+MOST_JUDGED = 15
+"""Groups for which random consistency is tabled."""
 
 
 def _texts(value: Any) -> Any:
@@ -206,6 +231,8 @@ class Export(Section):
     issue: str = ""
     answer: str = ""
     weight: str = ""
+    stratum: str = ""
+    cluster: str = ""
     seconds: str = ""
     started: str = ""
     finished: str = ""
@@ -223,6 +250,8 @@ class Group(Section):
     answers: Texts = ()
     population: Annotated[int, Field(gt=0)] | None = None
     margins: Mapping[str, Mapping[str, NonNegative]] = {}
+    categories: Mapping[str, Mapping[str, str]] = {}
+    strata: Mapping[str, Annotated[int, Field(gt=0)]] = {}
 
     @property
     def name(self) -> str:
@@ -247,6 +276,13 @@ class Issue(Section):
         return self.label or self.id
 
 
+class Judge(Section):
+    """One judge's comparisons of groups: `"employees/customers" = 3` says three times as important."""
+
+    name: str = ""
+    judgements: Mapping[str, Positive]
+
+
 class Axis(Section):
     """One dimension of the matrix: a question per issue, the groups that answer it, and their weights."""
 
@@ -254,6 +290,9 @@ class Axis(Section):
     column: str = ""
     columns: Mapping[str, str] = {}
     groups: Mapping[str, NonNegative] = {}
+    group_weights: GroupWeighting = GroupWeighting.GIVEN
+    judges: tuple[Judge, ...] = ()
+    accept_inconsistent: bool = False
 
     def question(self, issue: Issue) -> str:
         """The header of the column that holds this axis's answers to an issue; empty where none is named."""
@@ -283,14 +322,27 @@ class Cleaning(Section):
     duplicate: Action = Action.DROP
     duplicate_choice: DuplicateChoice = DuplicateChoice.FAULT
     straight_lined: Action = Action.FLAG
+    long_run: Action = Action.FLAG
+    long_run_share: Share = 0.8
+    long_run_length: Annotated[int, Field(ge=2)] = 8
+    relatively_fast: Action = Action.FLAG
+    times_as_fast: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.0
+    rare_answers: Action = Action.FLAG
+    rare_below: Annotated[float, Field(gt=0, lt=1)] = 0.001
+    careless: Action = Action.DROP
 
 
 class Weighting(Section):
-    """Raking, trimming of weights, and the finite population correction."""
+    """Raking, trimming of weights, the finite population correction, and replicate weights.
+
+    `trim` bounds the weights as multiples of the group's mean weight.
+    """
 
     raking: bool = True
+    no_category: NoCategory = NoCategory.FAULT
     trim: Annotated[tuple[Positive, Positive] | None, Field()] = None
     finite_population: bool = True
+    replicates: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
 class Tiers(Section):
@@ -406,11 +458,73 @@ class Study(Section):
                     questions.append(column)
                 row.append(place)
             places.append(tuple(row))
-        weights = tuple(
-            tuple(float(axis.groups.get(group.id, 0.0)) if axis.groups else 1.0 for group in self.groups)
-            for axis in self.axes.values()
-        )
-        return Layout(tuple(questions), tuple(places), weights)
+        weights = tuple(self._group_weights(axis) for axis in self.axes.values())
+        return Layout(tuple(questions), tuple(places), weights, self._margin_columns())
+
+    def _group_weights(self, axis: Axis) -> tuple[float, ...]:
+        """What each group counts for; 0 where it is not asked."""
+        given = [float(axis.groups.get(group.id, 0.0)) if axis.groups else 1.0 for group in self.groups]
+        asked = [k for k, weight in enumerate(given) if weight > 0]
+        match axis.group_weights:
+            case GroupWeighting.GIVEN:
+                return tuple(given)
+            case GroupWeighting.EQUAL:
+                found = [1.0 for _ in asked]
+            case GroupWeighting.POPULATION:
+                found = [float(self.groups[k].population or 0) for k in asked]
+            case GroupWeighting.JUDGED:
+                try:
+                    found = [float(weight) for weight in self.judged(axis).weights]
+                except ValueError:  # told with the study file's faults
+                    found = [1.0 for _ in asked]
+        return tuple(found[asked.index(k)] if k in asked else 0.0 for k in range(len(given)))
+
+    def judged(self, axis: Axis) -> Judged:
+        """An axis's group weights from its judges' comparisons, in the order of the groups that it asks.
+
+        Raises
+        ------
+        ValueError
+            Where a judge leaves a pair out, gives it twice, or gives a number that is no ratio.
+        """
+        from materiality.judgements import pooled, principal_weights
+
+        return principal_weights(pooled([self.judgements(axis, judge) for judge in axis.judges]))
+
+    def judgements(self, axis: Axis, judge: Judge) -> FloatArray:
+        """A judge's comparisons as a matrix over the groups that the axis asks; raises as `judged` does."""
+        from materiality.judgements import judgement_matrix
+
+        asked = [g.id for g in self.groups if not axis.groups or axis.groups.get(g.id, 0.0) > 0]
+        pairs: dict[tuple[int, int], float] = {}
+        for key, ratio in judge.judgements.items():
+            first, _, second = (part.strip() for part in key.partition("/"))
+            if first not in asked or second not in asked or first == second:
+                raise ValueError(f"'{key}' does not compare two groups that the axis asks")
+            pairs[asked.index(first), asked.index(second)] = ratio
+        return judgement_matrix(len(asked), pairs)
+
+    def _margin_columns(self) -> tuple[MarginColumn, ...]:
+        """The columns that groups are raked to, where the study rakes."""
+        names: dict[str, str] = {}
+        answers: dict[str, dict[str, int]] = {}
+        owners: dict[str, dict[int, tuple[int, ...]]] = {}
+        if not self.weighting.raking:
+            return ()
+        for group in self.groups:
+            for column, margin in group.margins.items():
+                key = fold(column)
+                names.setdefault(key, column)
+                known = answers.setdefault(key, {})
+                for answer in (*margin, *group.categories.get(column, {})):
+                    known.setdefault(fold(answer), len(known))
+        for number, group in enumerate(self.groups):
+            for column, margin in group.margins.items():
+                place = {fold(category): k for k, category in enumerate(margin)}
+                place.update({fold(a): place.get(fold(c), -1) for a, c in group.categories.get(column, {}).items()})
+                key = fold(column)
+                owners.setdefault(key, {})[number] = tuple(place.get(answer, -1) for answer in answers[key])
+        return tuple(MarginColumn(names[key], tuple(answers[key]), owners[key]) for key in names)
 
     @property
     def x(self) -> str:
@@ -424,8 +538,27 @@ class Study(Section):
 
 
 @dataclass(frozen=True)
+class MarginColumn:
+    """A column that groups are raked to.
+
+    Attributes
+    ----------
+    name : str
+        Its header, as the study gives it.
+    answers : tuple of str
+        What may stand in it, folded: the categories of all groups, and the answers that stand for them.
+    category : mapping of int to tuple of int
+        By group, the category (in the order of that group's margin) that each answer means; -1 for none.
+    """
+
+    name: str
+    answers: tuple[str, ...]
+    category: Mapping[int, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
 class Layout:
-    """The questions that a study's axes ask.
+    """The questions that a study's axes ask, and the columns that groups are raked to.
 
     Attributes
     ----------
@@ -435,11 +568,13 @@ class Layout:
         Which question holds the answers.
     group_weights : per axis, per group, float
         As the study gives them, before scaling; 0 where the axis does not ask the group.
+    margins : tuple of MarginColumn
     """
 
     questions: tuple[str, ...]
     question_of: tuple[tuple[int, ...], ...]
     group_weights: tuple[tuple[float, ...], ...]
+    margins: tuple[MarginColumn, ...]
 
 
 def fold(text: str) -> str:
@@ -933,6 +1068,7 @@ def _check_axes(study: Study) -> Iterator[PlacedProblem]:
                 f"axes.{axis_id}.groups: every weight is 0.",
                 "give at least one group a positive weight.",
             )
+        yield from _check_group_weights(study, axis_id, axis)
         for issue_id in axis.columns:
             if issue_id not in issues:
                 close = nearest(issue_id, issues)
@@ -956,6 +1092,82 @@ def _check_axes(study: Study) -> Iterator[PlacedProblem]:
                     f"'{axis.question(issue)}'.",
                     "give each issue a column of its own; column needs {id} or {label} in it.",
                 )
+
+
+def _check_group_weights(study: Study, axis_id: str, axis: Axis) -> Iterator[PlacedProblem]:
+    asked = [g for g in study.groups if not axis.groups or axis.groups.get(g.id, 0.0) > 0]
+    here: Place = ("axes", axis_id, "group_weights")
+    if axis.judges and axis.group_weights is not GroupWeighting.JUDGED:
+        yield (
+            ("axes", axis_id, "judges"),
+            f"axes.{axis_id}: judges are given, and group_weights is '{axis.group_weights.value}'.",
+            'set group_weights = "judged", or leave the judges out.',
+        )
+    if axis.group_weights is GroupWeighting.POPULATION and any(not g.population for g in asked):
+        names = joined(g.id for g in asked if not g.population)
+        yield (
+            here,
+            f"axes.{axis_id}: group weights by population, and these groups have none: {names}.",
+            "give their population in [[groups]], or the weights themselves.",
+        )
+    if axis.group_weights is not GroupWeighting.JUDGED:
+        return
+    if not axis.judges:
+        yield here, f"axes.{axis_id}: group weights by judgement, and no judge.", "add [[axes.NAME.judges]]."
+    if len(asked) > MOST_JUDGED:
+        yield (
+            here,
+            f"axes.{axis_id}: {len(asked)} groups, and consistency is known for at most {MOST_JUDGED}.",
+            "give the weights themselves.",
+        )
+        return
+    for k in range(len(axis.judges)):
+        yield from _check_judge(study, axis_id, axis, k, [g.id for g in asked])
+
+
+def _check_judge(study: Study, axis_id: str, axis: Axis, k: int, asked: list[str]) -> Iterator[PlacedProblem]:
+    from itertools import combinations
+
+    from materiality.judgements import most_inconsistent, principal_weights
+
+    judge = axis.judges[k]
+    place: Place = ("axes", axis_id, "judges", k, "judgements")
+    name = f"axes.{axis_id}, judge '{judge.name or k + 1}'"
+    told = [tuple(part.strip() for part in key.partition("/")[::2]) for key in judge.judgements]
+    for key, pair in zip(judge.judgements, told, strict=True):
+        if pair[0] not in asked or pair[1] not in asked or pair[0] == pair[1]:
+            yield (
+                (*place, key),
+                f"{name}: '{key}' compares no two groups of the axis.",
+                f'write "{asked[0]}/{asked[-1]}" = 3, with ids of {joined(asked)}.',
+            )
+            return
+    times = Counter(frozenset(pair) for pair in told)
+    twice = [" and ".join(sorted(pair)) for pair, n in times.items() if n > 1]
+    missing = [" and ".join(pair) for pair in combinations(asked, 2) if frozenset(pair) not in times]
+    for pairs, what, mend in (
+        (twice, "compared twice", "keep one of them."),
+        (missing, "not compared", "compare them."),
+    ):
+        if pairs:
+            yield place, f"{name}: {what}: {'; '.join(pairs)}.", mend
+    if twice or missing:
+        return
+    try:
+        matrix = study.judgements(axis, judge)
+    except ValueError as error:
+        yield place, f"{name}: {error}.", "give ratios such as 3 or 0.25."
+        return
+    ratio = principal_weights(matrix).consistency_ratio
+    if ratio > CONSISTENT and not axis.accept_inconsistent:
+        worst = most_inconsistent(matrix)
+        names = f"{asked[worst.first]}/{asked[worst.second]}"
+        yield (
+            place,
+            f"{name}: the comparisons contradict each other (consistency ratio {ratio:.2f}, at most {CONSISTENT:.2f}). "
+            f"'{names}' is {worst.judged:g}; the others together say {worst.implied:.2g}.",
+            "let the judge look at them again, or set accept_inconsistent = true under the axis.",
+        )
 
 
 def _check_matrix(study: Study) -> Iterator[PlacedProblem]:
@@ -1035,6 +1247,54 @@ def _check_margins(study: Study) -> Iterator[PlacedProblem]:
                 f"groups '{group.id}': the margins' totals disagree: {told}.",
                 "correct the counts, or give shares that sum to 1.",
             )
+        yield from _check_categories(k, group)
+        if group.strata and not any(export.stratum for export in study.responses):
+            yield (
+                ("groups", k, "strata"),
+                f"groups '{group.id}' has strata, and no export says in which column they stand.",
+                "name it with stratum = … in [[responses]], or leave strata out.",
+            )
+        if group.strata and group.population and sum(group.strata.values()) != group.population:
+            yield (
+                ("groups", k, "strata"),
+                f"groups '{group.id}': the strata hold {sum(group.strata.values())}, "
+                f"the population {group.population}.",
+                "correct one of them.",
+            )
+
+
+def _check_categories(k: int, group: Group) -> Iterator[PlacedProblem]:
+    for column, margin in group.margins.items():
+        twice = [name for name, times in Counter(map(fold, margin)).items() if times > 1]
+        if twice:
+            yield (
+                ("groups", k, "margins", column),
+                f"groups '{group.id}', margins.{column}: two categories read '{twice[0]}'.",
+                "keep one; letter case and spaces do not matter.",
+            )
+    for column, answers in group.categories.items():
+        if column not in group.margins:
+            yield (
+                ("groups", k, "categories", column),
+                f"groups '{group.id}': categories.{column} has no margin beside it.",
+                "write the column as in margins, or leave it out.",
+            )
+            continue
+        margin = group.margins[column]
+        for answer, category in answers.items():
+            if fold(category) not in set(map(fold, margin)):
+                yield (
+                    ("groups", k, "categories", column, answer),
+                    f"groups '{group.id}', categories.{column}: '{answer}' means '{category}', "
+                    "which the margin has not.",
+                    f"name one of {joined(margin)}.",
+                )
+            if fold(answer) in set(map(fold, margin)) and fold(answer) != fold(category):
+                yield (
+                    ("groups", k, "categories", column, answer),
+                    f"groups '{group.id}', categories.{column}: '{answer}' is a category of the margin itself.",
+                    "take it out of the margin, its count added to the other's, or out of categories.",
+                )
 
 
 def _check_simulation(study: Study) -> Iterator[PlacedProblem]:

@@ -45,6 +45,9 @@ def block(
     unknown_group: Any = None,
     preview: Any = None,
     row: Any = None,
+    categories: Any = None,
+    stratum: Any = None,
+    cluster: Any = None,
 ) -> Block:
     """A block from plain lists; NaN is a blank unless `kinds` says otherwise."""
     ratings = np.asarray(ratings, float)
@@ -63,6 +66,9 @@ def block(
         weight=np.ones(n) if weight is None else np.asarray(weight, float),
         seconds=np.full(n, np.nan) if seconds is None else np.asarray(seconds, float),
         identity=np.zeros(n, np.uint64) if identity is None else np.asarray(identity, np.uint64),
+        categories=np.zeros((n, 0), np.int16) if categories is None else np.asarray(categories, np.int16),
+        stratum=np.zeros(n, np.int64) if stratum is None else np.asarray(stratum, np.int64),
+        cluster=np.zeros(n, np.uint64) if cluster is None else np.asarray(cluster, np.uint64),
     )
 
 

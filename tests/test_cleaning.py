@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import tomllib
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from materiality.cleaning import KEPT, OPEN, REASONS, RULES, Ledger, Questions, 
 from materiality.errors import MaterialityError
 from materiality.gathering import examine
 from materiality.responses import Kind
+from materiality.spooling import Spool
 from materiality.study import Study
 
 NAN = float("nan")
@@ -188,13 +190,15 @@ WORST = {
 }
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.reason)
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.key != "long_run"], ids=lambda rule: rule.reason)
 def test_the_first_rule_that_drops_a_row_owns_it(rule):
     """Each row breaks its rule and as many later ones as can be."""
     assert fate(**WORST[rule.key]) == (rule.reason, ())
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.key != "unknown_group"], ids=lambda rule: rule.reason)
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES if rule.key not in {"unknown_group", "long_run"}], ids=lambda rule: rule.reason
+)
 @pytest.mark.parametrize("action", ["drop", "flag", "off"])
 def test_each_rule_drops_flags_or_does_nothing(rule, action):
     others = {other.key: "off" for other in RULES if other.key not in {rule.key, "unknown_group"}}
@@ -372,7 +376,7 @@ def test_the_ledger_holds_one_line_per_row_in_the_order_of_reading(spool_bytes, 
         corrected = ("duplicate respondent", ()) if k == 2 else ("kept", ("too fast",))
         expected.append((0, 3 * k + 3, *corrected))
         expected.append((0, 3 * k + 4, "straight-lined", ()))
-    expected[7] = (0, 9, "kept", ())
+    expected[6] = (0, 8, "duplicate respondent", ())
     ledger = noted(spool_bytes)
     ledger.correct(block([[4.0]], [[1]], row=[9]), np.array([KEPT], np.uint8), np.array([0], np.uint16))
     expected[7] = (0, 9, "kept", ())
@@ -418,3 +422,102 @@ def test_flag_names_give_one_reason_per_bit(flags):
     assert sum(1 << REASONS.index(name) for name in names) == flags
     assert len(set(names)) == len(names)
     assert flags != OPEN
+
+
+# Signs of careless answering
+
+ISSUES = 12
+LONG = (
+    'title = "Long"\n[scale]\nlow = 1\nhigh = 5\n[[responses]]\nfile = "responses.csv"\nrespondent = "id"\n'
+    'group = "group"\nseconds = "seconds"\n[[groups]]\nid = "staff"\n[axes.people]\ncolumn = "{id}"\n'
+    '[axes.business]\ncolumn = "b {id}"\n[privacy]\nprofile = "off"\n'
+    + "".join(f'[[issues]]\nid = "i{k}"\n' for k in range(ISSUES))
+)
+
+
+def long_study(folder: Path, *, seconds, odd, cleaning: str = "") -> Path:
+    """150 rows of answers around three (SIMULATED), row by row as fast as told; some rows answered as told."""
+    generator = np.random.default_rng(12)
+    ratings = np.clip(np.rint(3 + generator.normal(0, 1, (150, 2 * ISSUES))), 1, 5).astype(int)
+    for row, answers in odd.items():
+        ratings[row] = answers
+    header = ["id", "group", "seconds", *(f"i{k}" for k in range(ISSUES)), *(f"b i{k}" for k in range(ISSUES))]
+    lines = [[k, "staff", seconds.get(k, 200), *row] for k, row in enumerate(ratings)]
+    folder.mkdir(parents=True)
+    (folder / "study.toml").write_text(f"{LONG}\n[cleaning]\n{cleaning}\n")
+    text = "\n".join(",".join(map(str, line)) for line in [header, *lines])
+    (folder / "responses.csv").write_text(text + "\n")
+    return folder
+
+
+LINE = [3, *[4] * 11] + [2, 3] * 6
+"""A run of eleven of twelve on one axis."""
+RARE = [1, 5] * 12
+
+
+@pytest.mark.parametrize(
+    ("seconds", "odd", "expected"),
+    [
+        pytest.param(200, LINE, ("kept", {"long run"}), id="a long run"),
+        pytest.param(60, LINE, ("careless", {"long run", "relatively fast"}), id="a long run and fast"),
+        pytest.param(60, [3, 4, 2, 3] * 6, ("kept", {"relatively fast"}), id="fast"),
+        pytest.param(200, RARE, ("kept", {"rare answers"}), id="answers like nobody's"),
+        pytest.param(60, RARE, ("careless", {"rare answers", "relatively fast"}), id="like nobody's and fast"),
+        pytest.param(200, [4] * 24, ("kept", {"straight-lined", "long run"}), id="two signs of one family"),
+    ],
+)
+def test_two_independent_signs_exclude_a_row_and_one_flags_it(tmp_path, seconds, odd, expected):
+    lines = ledger_of(long_study(tmp_path / "s", seconds={7: seconds}, odd={7: odd}))
+    assert (lines[7][2], set(lines[7][3])) == expected
+
+
+@pytest.mark.parametrize(
+    ("cleaning", "expected"),
+    [
+        ('careless = "flag"', ("kept", {"long run", "relatively fast", "careless"})),
+        ('careless = "off"', ("kept", {"long run", "relatively fast"})),
+        ('relatively_fast = "off"', ("kept", {"long run"})),
+        ('relatively_fast = "drop"', ("relatively fast", {"long run"})),
+        ("times_as_fast = 5.0", ("kept", {"long run"})),
+        ("long_run_share = 0.95", ("kept", {"relatively fast"})),
+        ("long_run_length = 12", ("kept", {"relatively fast"})),
+    ],
+)
+def test_a_study_says_what_becomes_of_careless_rows(tmp_path, cleaning, expected):
+    lines = ledger_of(long_study(tmp_path / "s", seconds={7: 60}, odd={7: LINE}, cleaning=cleaning))
+    assert (lines[7][2], set(lines[7][3])) == expected
+
+
+def test_excluded_careless_rows_count_in_no_score(tmp_path):
+    whole = long_study(tmp_path / "s", seconds={7: 60}, odd={7: LINE})
+    _, gathered = examine(whole)
+    rest = tmp_path / "rest"
+    rest.mkdir()
+    lines = (whole / "responses.csv").read_text().splitlines(keepends=True)
+    (rest / "responses.csv").write_text("".join(lines[:8] + lines[9:]))
+    (rest / "study.toml").write_text(LONG)
+    _, without = examine(rest)
+
+    def totals(found):
+        return sum(sums.n for sums in found.moments.cells.values()), sum(
+            sums.first for sums in found.moments.cells.values()
+        )
+
+    assert totals(gathered)[0] == totals(without)[0] == 149
+    np.testing.assert_allclose(totals(gathered)[1], totals(without)[1])
+
+
+def test_the_rows_set_aside_come_back_as_they_were():
+    spool = Spool()
+    blocks = [block(np.full((n, 2), float(n)), np.ones((n, 1)), identity=range(n)) for n in (3, 0, 5)]
+    for one in blocks:
+        spool.add(one, np.arange(len(one), dtype=np.uint16))
+    for _ in range(2):
+        found = list(spool.blocks())
+        assert [len(one) for one, _ in found] == [3, 5]
+        for (one, flags), original in zip(found, (blocks[0], blocks[2]), strict=True):
+            assert flags.tolist() == list(range(len(original)))
+            for field in fields(one):
+                left, right = getattr(one, field.name), getattr(original, field.name)
+                assert left.dtype == right.dtype
+                np.testing.assert_array_equal(left, right)

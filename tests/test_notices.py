@@ -166,14 +166,7 @@ def test_which_of_conflicting_rows_is_kept_where_any_is_dropped(tmp_path, cleani
 
 
 def test_what_the_study_asks_for_and_this_version_does_not_do(tmp_path):
-    margins = '\n[groups.margins."Impact of Ethics"]\n"1" = 0.5\n"2" = 0.5\n'
-    text = STUDY.replace('label = "Staff"\n', f'label = "Staff"\n{margins}') + '\n[tiers]\nmethod = "ward"\n'
-    assert told(tmp_path, text) == [
-        "Margins are given for Staff. This version checks them but does not rake the answers to them: people who are "
-        "over-represented within these groups count for more than their share.",
-        "The study asks for tiers by ward; this version draws them by thresholds.",
-    ]
-    assert told(tmp_path / "off", text + "\n[weighting]\nraking = false\n") == [
+    assert told(tmp_path, STUDY + '\n[tiers]\nmethod = "ward"\n') == [
         "The study asks for tiers by ward; this version draws them by thresholds."
     ]
 

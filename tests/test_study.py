@@ -246,13 +246,13 @@ FAULTS = [
     pytest.param(
         ('label = "Importance to people"', 'lable = "Importance to people"'),
         "line 40, axes.people.lable: unknown key. Nearest: 'label'.",
-        "correct or remove it; known here: label, column, columns, groups.",
+        "correct or remove it; known here: label, column, columns, groups, group_weights, judges, accept_inconsistent.",
         id="an unknown key of an axis",
     ),
     pytest.param(
         ('id = "buyers"', 'id = "buyers"\npopulatoin = 3'),
         "line 21, groups no. 2 ('buyers').populatoin: unknown key. Nearest: 'population'.",
-        "correct or remove it; known here: id, label, answers, population, margins.",
+        "correct or remove it; known here: id, label, answers, population, margins, categories, strata.",
         id="an unknown key of the second group",
     ),
     pytest.param(
@@ -857,3 +857,114 @@ def test_wherever_a_study_file_is_broken_it_is_read_or_its_faults_are_told(tmp_p
         load_study(path)
     except MaterialityError as error:
         assert all(fault.what and fault.mend for fault in error.faults)
+
+
+# Group weights
+
+
+JUDGED = (
+    STUDY.replace("[matrix]", "{axis}[matrix]")
+    .replace('[[issues]]\nid = "climate"', '[[groups]]\nid = "press"\n\n[[issues]]\nid = "climate"', 1)
+)  # fmt: skip
+
+
+def judged(lines: str, judgements: str = "") -> str:
+    """Lines under the axis `business`, and a judge of it."""
+    judge = f"[[axes.business.judges]]\n{judgements}\n" if judgements else ""
+    return JUDGED.replace("{axis}", f"{lines}\n{judge}")
+
+
+def weights_of(tmp_path: Path, text: str) -> list[float]:
+    study = load_study(written(tmp_path, text))
+    return list(study.layout.group_weights[list(study.axes).index("business")])
+
+
+CONSISTENT_PAIRS = (
+    '[axes.business.judges.judgements]\n"staff/buyers" = 2\n"buyers/press" = 3\n"press / staff" = 0.1666666667'
+)
+
+
+def test_consistent_judgements_give_exactly_the_weights_they_imply(tmp_path):
+    text = judged('group_weights = "judged"', CONSISTENT_PAIRS)
+    assert weights_of(tmp_path, text) == pytest.approx([6 / 10, 3 / 10, 1 / 10])
+
+
+def test_several_judges_count_by_their_geometric_mean(tmp_path):
+    """The second judge says the opposite of the first, so the groups count alike."""
+    pairs = '"buyers/staff" = 2, "press/buyers" = 3, "staff/press" = 0.1666666667'
+    second = f"[[axes.business.judges]]\njudgements = {{ {pairs} }}\n"
+    text = judged('group_weights = "judged"', CONSISTENT_PAIRS).replace("[matrix]", second + "[matrix]")
+    assert weights_of(tmp_path, text) == pytest.approx([1 / 3] * 3)
+
+
+def test_group_weights_by_population_and_equal(tmp_path):
+    text = JUDGED.replace('label = "Staff"', 'label = "Staff"\npopulation = 300')
+    text = text.replace('label = "Buyers"', 'label = "Buyers"\npopulation = 100')
+    groups = "groups = { staff = 5, buyers = 1 }\n"
+    by_population = text.replace("{axis}", groups + 'group_weights = "population"\n')
+    assert weights_of(tmp_path, by_population) == [300, 100, 0]
+    assert weights_of(tmp_path, text.replace("{axis}", groups + 'group_weights = "equal"\n')) == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "judgements", "what", "mend"),
+    [
+        pytest.param(
+            'group_weights = "population"',
+            "",
+            "axes.business: group weights by population, and these groups have none: 'staff', 'buyers', 'press'.",
+            "give their population in [[groups]], or the weights themselves.",
+            id="no population",
+        ),
+        pytest.param(
+            'group_weights = "judged"',
+            "",
+            "axes.business: group weights by judgement, and no judge.",
+            "add [[axes.NAME.judges]].",
+            id="no judge",
+        ),
+        pytest.param(
+            "",
+            CONSISTENT_PAIRS,
+            "axes.business: judges are given, and group_weights is 'given'.",
+            'set group_weights = "judged", or leave the judges out.',
+            id="judges for nothing",
+        ),
+        pytest.param(
+            'group_weights = "judged"',
+            'name = "Board"\njudgements = { "staff/buyers" = 2 }',
+            "axes.business, judge 'Board': not compared: staff and press; buyers and press.",
+            "compare them.",
+            id="pairs left out",
+        ),
+        pytest.param(
+            'group_weights = "judged"',
+            'judgements = { "staff/buyers" = 2, "buyers/staff" = 2, "staff/press" = 2, "buyers/press" = 2 }',
+            "axes.business, judge '1': compared twice: buyers and staff.",
+            "keep one of them.",
+            id="a pair twice",
+        ),
+        pytest.param(
+            'group_weights = "judged"',
+            'judgements = { "staff/byers" = 2 }',
+            "axes.business, judge '1': 'staff/byers' compares no two groups of the axis.",
+            "write \"staff/press\" = 3, with ids of 'staff', 'buyers', 'press'.",
+            id="no group",
+        ),
+    ],
+)
+def test_group_weights_that_cannot_be_are_told(tmp_path, lines, judgements, what, mend):
+    faults = told(written(tmp_path, judged(lines, judgements)))
+    assert len(faults) == 1
+    assert what in faults[0]
+    assert faults[0].endswith(f"\n  Mend: {mend}")
+
+
+def test_judgements_that_contradict_each_other_are_refused_unless_the_study_insists(tmp_path):
+    """More important than the next, all the way round."""
+    circle = 'judgements = { "staff/buyers" = 5, "buyers/press" = 5, "press/staff" = 5 }'
+    faults = told(written(tmp_path, judged('group_weights = "judged"', circle)))
+    assert "the comparisons contradict each other (consistency ratio" in faults[0]
+    assert "at most 0.10)" in faults[0]
+    insists = judged('group_weights = "judged"\naccept_inconsistent = true', circle)
+    assert weights_of(tmp_path, insists) == pytest.approx([1 / 3] * 3)

@@ -3,4 +3,4 @@
 from materiality.reading.blocks import SIMULATED_MARK, Source, duplicated, open_exports
 from materiality.reading.tables import open_table
 
-__all__ = ["SIMULATED_MARK", "Source", "duplicated", "open_exports", "open_table"]
+__all__ = ["SIMULATED_MARK", "Source", "duplicated", "open_exports", "open_table", "stratum_code"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from materiality.errors import Faults, MaterialityError, shown
+from materiality.errors import Faults, MaterialityError, joined, nearest, shown
 from materiality.reading.answers import (
     FAULTY,
     MARK,
@@ -28,8 +28,8 @@ from materiality.reading.answers import (
 from materiality.reading.grids import Record, column_letters
 from materiality.reading.longtables import widen
 from materiality.reading.tables import Table, open_table
-from materiality.responses import Block, Kind
-from materiality.study import Export, Study, UnknownGroup, export_path, fold
+from materiality.responses import NO_CATEGORY, Block, Kind
+from materiality.study import Export, MarginColumn, Study, UnknownGroup, export_path, fold
 
 BLOCK_ROWS = 10_000
 SIMULATED_MARK = "Simulated answers"
@@ -46,6 +46,9 @@ class Columns:
     seconds: int | None
     started: int | None
     finished: int | None
+    stratum: int | None = None
+    cluster: int | None = None
+    margins: tuple[int | None, ...] = ()
 
 
 @dataclass
@@ -136,6 +139,9 @@ class Source:
             weight=self._weights(cells, numbers, empty, faults),
             seconds=self._seconds(cells, numbers, faults),
             identity=self._identities(cells, len(chunk)),
+            categories=self._categories(cells, numbers, members, faults),
+            stratum=self._strata(cells, numbers, members, faults),
+            cluster=self._clusters(cells, len(chunk)),
         )
 
     def _ratings(
@@ -227,6 +233,73 @@ class Source:
         scope = self.scope
         return np.fromiter((identity(text.strip(), scope) for text in cells[self.columns.respondent]), np.uint64, rows)
 
+    def _categories(
+        self, cells: list[Sequence[str]], rows: NDArray[np.int64], members: NDArray[np.bool_], faults: Faults
+    ) -> NDArray[np.int16]:
+        margins = self.study.layout.margins
+        found = np.full((len(rows), len(margins)), -1, np.int16)
+        for k, (margin, place) in enumerate(zip(margins, self.columns.margins, strict=True)):
+            owners = list(margin.category)
+            raked = members[:, owners].any(axis=1)
+            found[raked, k] = NO_CATEGORY
+            if place is None:
+                continue
+            known = {answer: number for number, answer in enumerate(margin.answers)}
+            for i in np.flatnonzero(raked):
+                text = fold(cells[place][int(i)])
+                if not text:
+                    continue
+                answer = known.get(text, -1)
+                for group in owners:
+                    if members[i, group] and (answer < 0 or margin.category[group][answer] < 0):
+                        self._tell(faults, self._no_category(cells[place][int(i)], margin, group), rows[i], place)
+                        answer = -1
+                        break
+                found[i, k] = answer
+        return found
+
+    def _no_category(self, text: str, margin: MarginColumn, number: int) -> Unreadable:
+        group = self.study.groups[number]
+        names = next(names for column, names in group.margins.items() if fold(column) == fold(margin.name))
+        others = next((known for column, known in group.categories.items() if fold(column) == fold(margin.name)), {})
+        close = nearest(text.strip(), [*names, *others], 1)
+        return Unreadable(
+            f"{shown(text)} is no category of the margins of group '{group.id}'."
+            + (f" Nearest: {close}." if close else f" Categories: {joined(names)}."),
+            f"correct the cell, add it to margins, or say which category it means under categories.{margin.name} in "
+            "that group.",
+        )
+
+    def _strata(
+        self, cells: list[Sequence[str]], rows: NDArray[np.int64], members: NDArray[np.bool_], faults: Faults
+    ) -> NDArray[np.int64]:
+        strata = np.zeros(len(rows), np.int64)
+        if self.columns.stratum is None:
+            return strata
+        column = cells[self.columns.stratum]
+        for i in np.flatnonzero(members.any(axis=1)):
+            text = column[int(i)]
+            if not text.strip():
+                told = Unreadable("no stratum is named.", "name it, or take `stratum` out of the study file.")
+                self._tell(faults, told, rows[i], self.columns.stratum)
+            strata[i] = stratum_code(text)
+            for group in np.flatnonzero(members[i]):
+                known = self.study.groups[group].strata
+                if known and text.strip() and strata[i] not in map(stratum_code, known):
+                    close = nearest(text.strip(), list(known), 1)
+                    told = Unreadable(
+                        f"{shown(text)} is no stratum of group '{self.study.groups[group].id}'."
+                        + (f" Nearest: {close}." if close else f" Strata: {joined(known)}."),
+                        "correct the cell, or add it to that group's strata with its population.",
+                    )
+                    self._tell(faults, told, rows[i], self.columns.stratum)
+        return strata
+
+    def _clusters(self, cells: list[Sequence[str]], rows: int) -> NDArray[np.uint64]:
+        if self.columns.cluster is None:
+            return np.zeros(rows, np.uint64)
+        return np.fromiter((identity(fold(text)) for text in cells[self.columns.cluster]), np.uint64, rows)
+
     @property
     def scope(self) -> str:
         """What makes this export's ids differ from those of others; empty where they are one set."""
@@ -242,6 +315,11 @@ def identity(respondent: str, scope: str = "") -> int:
     if not respondent:
         return 0
     return int.from_bytes(blake2b(f"{scope}\0{respondent}".encode(), digest_size=8).digest(), "little") or 1
+
+
+def stratum_code(name: str) -> int:
+    """A number that stands for a sampling stratum; 0 for none."""
+    return identity(fold(name)) >> 1
 
 
 def open_exports(study: Study, study_file: Path, faults: Faults) -> list[Source]:
@@ -297,12 +375,23 @@ def _find_columns(study: Study, number: int, table: Table, faults: Faults) -> Co
     questions = tuple(find(name, f"question ({where[q]})") for q, name in enumerate(layout.questions))
     plain: dict[str, Callable[[], int | None]] = {
         key: (lambda key=key: find(getattr(export, key), key))  # type: ignore[misc]
-        for key in ("respondent", "group", "weight", "seconds", "started", "finished")
+        for key in ("respondent", "group", "weight", "seconds", "started", "finished", "stratum", "cluster")
     }
     found = {key: look() for key, look in plain.items()}
     if not export.respondent:
         found["respondent"] = table.role_place(table.layout.respondent)
-    return Columns(questions=questions, **found)
+    margins = tuple(_margin_place(table, margin.name, faults) for margin in layout.margins)
+    return Columns(questions=questions, margins=margins, **found)
+
+
+def _margin_place(table: Table, name: str, faults: Faults) -> int | None:
+    """Where a margin's column stands; an export of other groups need not have it."""
+    if len(table.header) > 1 and any(fold(name) == fold(head) for head in table.header):
+        return table.find(name, "margin", faults)
+    try:
+        return table.place(name)
+    except LookupError:
+        return None
 
 
 def _check_margins(study: Study, file: str, sources: list[Source], faults: Faults) -> None:
@@ -310,7 +399,7 @@ def _check_margins(study: Study, file: str, sources: list[Source], faults: Fault
         return
     for group in study.groups:
         for column in group.margins:
-            if not any(fold(column) in map(fold, source.table.header) for source in sources):
+            if all(_margin_place(source.table, column, Faults()) is None for source in sources):
                 faults.add(
                     f"the margins of group '{group.id}' name a column that no export has.",
                     mend="correct the name in [groups.margins], or leave the margin out.",
