@@ -9,16 +9,27 @@ import numpy as np
 import pandas as pd
 
 from materiality.errors import Faults, joined
-from materiality.estimates import Estimates, Sample, estimate, score_weights, summarise
+from materiality.estimates import Estimates, Sample, score_weights, summarise
 from materiality.gathering import Gathered, Progress, examine
-from materiality.matrix import Matrix, build_matrix, spread_of
-from materiality.moments import Moments
+from materiality.groups import (
+    Concord,
+    agreement_table,
+    concords,
+    differences_table,
+    estimated,
+    group_scores_table,
+    known_errors,
+    nonresponse_table,
+)
+from materiality.matrix import Matrix, build_matrix, joint_table, spread_of
 from materiality.notices import notices
 from materiality.ranks import rank_sets
-from materiality.responses import Kind
+from materiality.robustness import bounds_table, centred_table, flagged_table
 from materiality.study import Study, study_path
-from materiality.weights import diagnostics_table, weigh, weights_table
+from materiality.weights import diagnostics_table, weights_table
 
+COMBINED = "combined"
+"""Stands for an axis where ranks are by the mean of both scores."""
 RANK_STREAM, TIER_STREAM, UNFLAGGED_STREAM = range(3)
 """Which random numbers are for what: each use draws from a generator of its own, keyed by the study's seed."""
 
@@ -38,10 +49,12 @@ class Assessment:
     estimates : Estimates
         Scores, one axis after the other, each over the issues.
     matrix : Matrix
-    scores, group_scores, weights, weighting : DataFrame
-        The tables of the same names (design §4), unrounded.
-    flagged : DataFrame
-        Scores with and without the flagged rows; empty where no row was flagged.
+    scores, unreliable, ranks, joint, group_scores, differences, agreement, weights, weighting, margins, nonresponse, \
+    bounds, centred, flagged : DataFrame
+        The tables of the same names (`docs/outputs.md`), unrounded; `margins` is empty where no group was raked, and
+        `flagged` where no row was flagged.
+    concords : tuple of Concord
+        Agreement on each axis.
     simulated : bool
         The answers are simulated; everything made from them says so.
     warnings : tuple of str
@@ -55,9 +68,19 @@ class Assessment:
     estimates: Estimates
     matrix: Matrix
     scores: pd.DataFrame
+    unreliable: pd.DataFrame
+    ranks: pd.DataFrame
+    joint: pd.DataFrame
     group_scores: pd.DataFrame
+    differences: pd.DataFrame
+    agreement: pd.DataFrame
+    concords: tuple[Concord, ...]
     weights: pd.DataFrame
     weighting: pd.DataFrame
+    margins: pd.DataFrame
+    nonresponse: pd.DataFrame
+    bounds: pd.DataFrame
+    centred: pd.DataFrame
     flagged: pd.DataFrame
     simulated: bool
     warnings: tuple[str, ...]
@@ -88,10 +111,16 @@ def assess(path: Path | str, *, seed: int | None = None, progress: Progress | No
 
 def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
     sample = summarise(gathered.moments, gathered.weights)
-    estimates = _scores(study, sample)
+    estimates = scores_of(study, sample)
     _check_scored(study, study_file, estimates)
     matrix = build_matrix(study, estimates, _generator(study, TIER_STREAM))
-    group_scores = _group_scores_table(study, sample)
+    group_scores = group_scores_table(study, sample)
+    flagged, unraked = flagged_table(
+        study, gathered.moments, estimates, matrix, scores_of, _generator(study, UNFLAGGED_STREAM)
+    )
+    ranks = _ranks_table(study, estimates)
+    bounds = bounds_table(study, sample, estimates, matrix)
+    weighting = diagnostics_table(study, gathered.moments, gathered.weights)
     return Assessment(
         study=study,
         study_file=study_file,
@@ -99,14 +128,35 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         sample=sample,
         estimates=estimates,
         matrix=matrix,
-        scores=_scores_table(study, estimates),
+        scores=_scores_table(study, estimates, ranks),
+        unreliable=_unreliable_table(study, estimates),
+        ranks=ranks,
+        joint=joint_table(study, sample, estimates),
         group_scores=group_scores,
+        differences=differences_table(study, sample),
+        agreement=agreement_table(study, sample),
+        concords=concords(study, sample, gathered.rows),
         weights=weights_table(study, gathered.moments, gathered.weights),
-        weighting=diagnostics_table(study, gathered.moments, gathered.weights),
-        flagged=_with_and_without_flagged(study, gathered.moments, estimates, matrix),
+        weighting=weighting,
+        margins=gathered.weights.margins,
+        nonresponse=nonresponse_table(study, sample),
+        bounds=bounds,
+        centred=centred_table(study, gathered.rows, estimates, scores_of),
+        flagged=flagged,
         simulated=gathered.simulated,
-        warnings=tuple(
-            notices(study, sample, estimates, group_scores, gathered.exports, gathered.moments.without_flagged())
+        warnings=(
+            *notices(
+                study,
+                sample,
+                estimates,
+                group_scores,
+                gathered.exports,
+                gathered.moments.without_flagged(),
+                weighting,
+                gathered.weights.margins,
+                bounds,
+            ),
+            *([unraked] if unraked else []),
         ),
     )
 
@@ -131,38 +181,38 @@ def _generator(study: Study, stream: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([study.seed, stream])))
 
 
-def _population(study: Study) -> np.ndarray | None:
-    if not study.weighting.finite_population or not any(group.population for group in study.groups):
-        return None
-    return np.array([group.population or np.nan for group in study.groups], float)
-
-
-def _scores(study: Study, sample: Sample) -> Estimates:
+def scores_of(study: Study, sample: Sample, *, unbounded: bool = False) -> Estimates:
+    """The scores of all issues, one axis after the other; without the scale's ends if `unbounded`."""
     questions = np.array(study.layout.question_of).ravel()
     weights = np.repeat(np.array(study.layout.group_weights), len(study.issues), axis=0)
-    return estimate(
-        sample,
-        questions,
-        score_weights(sample, questions, weights),
-        confidence=study.confidence,
-        low=study.scale.low,
-        high=study.scale.high,
-        population=_population(study),
-    )
+    return estimated(study, sample, questions, score_weights(sample, questions, weights), unbounded=unbounded)
 
 
-def _scores_table(study: Study, estimates: Estimates) -> pd.DataFrame:
+def _ranks_table(study: Study, estimates: Estimates) -> pd.DataFrame:
+    """Ranks with their confidence sets, on each axis and on the two scores of the matrix together.
+
+    Returns
+    -------
+    DataFrame
+        axis (`combined` for the mean of the scores on the matrix's two axes), issue, estimate, rank, low and high
+        (simultaneous over all issues of the axis), marginal_low and marginal_high (of the issue by itself), top (the
+        smallest k such that the issue is among the top k, with the study's confidence).
+    """
     issues = len(study.issues)
-    spread = spread_of(estimates, study)
+    spread = spread_of(estimates)
     tables = []
-    for k, axis in enumerate(study.axes):
-        here = slice(k * issues, (k + 1) * issues)
-        df = estimates.df[here]
-        ranks = rank_sets(
-            estimates.values[here],
-            spread[here, here],
+    for k, axis in enumerate((*study.axes, COMBINED)):
+        mix = np.zeros((issues, len(estimates.values)))
+        for place in [list(study.axes).index(a) for a in (study.x, study.y)] if axis == COMBINED else [k]:
+            mix[np.arange(issues), place * issues + np.arange(issues)] += 1.0
+        mix /= mix.sum(axis=1, keepdims=True)
+        known = np.isfinite(estimates.values)
+        values = np.where((mix * ~known).any(axis=1), np.nan, mix @ np.where(known, estimates.values, 0.0))
+        found = rank_sets(
+            values,
+            mix @ spread @ mix.T,
             confidence=study.confidence,
-            df=float(np.nanmin(df)) if np.isfinite(df).any() else np.inf,
+            df=np.inf,  # the spread is as wide as the intervals already
             generator=_generator(study, RANK_STREAM),
         )
         tables.append(
@@ -170,132 +220,47 @@ def _scores_table(study: Study, estimates: Estimates) -> pd.DataFrame:
                 {
                     "axis": axis,
                     "issue": [issue.id for issue in study.issues],
-                    "estimate": estimates.values[here],
-                    "std_error": _known(estimates)[here],
-                    "conf_low": estimates.low[here],
-                    "conf_high": estimates.high[here],
-                    "df": df,
-                    "n": estimates.n[here],
-                    "rank": _whole(ranks.rank),
-                    "rank_low": _whole(ranks.low),
-                    "rank_high": _whole(ranks.high),
+                    "estimate": values,
+                    **{
+                        name: _whole(getattr(found, name))
+                        for name in ("rank", "low", "high", "marginal_low", "marginal_high", "top")
+                    },
                 }
             )
         )
     return pd.concat(tables, ignore_index=True)
 
 
-def _whole(values: np.ndarray) -> pd.Series:
-    return pd.Series(values).astype("Int64")
-
-
-def _group_scores_table(study: Study, sample: Sample) -> pd.DataFrame:
-    """Every group's mean on every axis that asks it, and wherever else it answered the axis's questions."""
-    groups, issues = len(study.groups), len(study.issues)
-    group_of, issue_of = np.repeat(np.arange(groups), issues), np.tile(np.arange(issues), groups)
-    hidden = _hidden(study, sample)
-    tables = []
-    for k, axis in enumerate(study.axes):
-        questions = np.array(study.layout.question_of[k])[issue_of]
-        found = estimate(
-            sample,
-            questions,
-            np.where(sample.n[group_of, questions] > 0, 1.0, 0.0)[:, None] * np.eye(groups)[group_of],
-            confidence=study.confidence,
-            low=study.scale.low,
-            high=study.scale.high,
-            population=_population(study),
-        )
-        kinds = sample.kinds[group_of, questions]
-        table = pd.DataFrame(
-            {
-                "axis": axis,
-                "group": [study.groups[g].id for g in group_of],
-                "issue": [study.issues[i].id for i in issue_of],
-                "estimate": found.values,
-                "std_error": _known(found),
-                "conf_low": found.low,
-                "conf_high": found.high,
-                "n": sample.n[group_of, questions],
-                "n_effective": sample.effective[group_of, questions],
-                "dont_know": kinds[:, Kind.DONT_KNOW],
-                "not_applicable": kinds[:, Kind.NOT_APPLICABLE],
-                "blank": kinds[:, Kind.BLANK],
-                "suppressed": hidden[group_of, questions],
-            }
-        )
-        asked = np.array(study.layout.group_weights[k])[group_of] > 0
-        answered = sample.n[group_of][:, np.unique(study.layout.question_of[k])].any(axis=1)
-        tables.append(table[asked | answered])
-    return _blanked(pd.concat(tables, ignore_index=True))
-
-
-def _known(estimates: Estimates) -> np.ndarray:
-    """Standard errors; NaN where there is no estimate."""
-    return np.where(np.isfinite(estimates.values), estimates.std_error, np.nan)
-
-
-def _hidden(study: Study, sample: Sample) -> np.ndarray:
-    """Which groups' answers stay hidden, shape (groups, questions).
-
-    Those of groups below the minimum size, and of questions that fewer of the group rated. Where one alone of the
-    groups in a score is hidden, the score less the others would give it away: the next smallest is hidden with it, on
-    every axis that asks the question.
-    """
-    smallest, n = study.privacy.hidden_below, sample.n
-    hidden = ((n > 0) & (n < smallest)) | ((sample.respondents > 0) & (sample.respondents < smallest))[:, None]
-    scores = [
-        (np.array(weights) > 0, question)
-        for weights, questions in zip(study.layout.group_weights, study.layout.question_of, strict=True)
-        for question in questions
-    ]
-    settled = False
-    while not settled:
-        settled = True
-        for asked, question in scores:
-            inside = asked & (n[:, question] > 0)
-            shown = np.flatnonzero(inside & ~hidden[:, question])
-            if len(shown) and np.count_nonzero(inside & hidden[:, question]) == 1:
-                hidden[shown[n[shown, question].argmin()], question] = True
-                settled = False
-    return hidden
-
-
-def _blanked(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without the numbers of its suppressed rows."""
-    table = table.astype(dict.fromkeys(("n", "dont_know", "not_applicable", "blank"), "Int64"))
-    shown = [
-        "estimate",
-        "std_error",
-        "conf_low",
-        "conf_high",
-        "n",
-        "n_effective",
-        "dont_know",
-        "not_applicable",
-        "blank",
-    ]
-    table.loc[table["suppressed"], shown] = pd.NA
-    return table
-
-
-def _with_and_without_flagged(study: Study, moments: Moments, estimates: Estimates, matrix: Matrix) -> pd.DataFrame:
-    rest = moments.without_flagged()
-    columns = ["axis", "issue", "estimate", "without_flagged", "difference", "tier", "tier_without_flagged"]
-    if len(rest.cells) in (0, len(moments.cells)):
-        return pd.DataFrame(columns=columns)
-    unfit = Faults()
-    without = _scores(study, summarise(rest, weigh(study, rest, unfit, "")))
-    tiers = build_matrix(study, without, _generator(study, UNFLAGGED_STREAM)).points["tier"]
-    axes = len(study.axes)
+def _scores_table(study: Study, estimates: Estimates, ranks: pd.DataFrame) -> pd.DataFrame:
+    ranks = ranks[ranks["axis"] != COMBINED]
     return pd.DataFrame(
         {
             "axis": np.repeat(list(study.axes), len(study.issues)),
-            "issue": [issue.id for issue in study.issues] * axes,
+            "issue": [issue.id for issue in study.issues] * len(study.axes),
             "estimate": estimates.values,
-            "without_flagged": without.values,
-            "difference": without.values - estimates.values,
-            "tier": pd.concat([matrix.points["tier"]] * axes, ignore_index=True),
-            "tier_without_flagged": pd.concat([tiers] * axes, ignore_index=True),
+            "std_error": known_errors(estimates),
+            "conf_low": estimates.low,
+            "conf_high": estimates.high,
+            "df": estimates.df,
+            "n": estimates.n,
+            "rank": ranks["rank"].to_numpy(),
+            "rank_low": ranks["low"].to_numpy(),
+            "rank_high": ranks["high"].to_numpy(),
+        }
+    ).astype({"rank": "Int64", "rank_low": "Int64", "rank_high": "Int64"})
+
+
+def _unreliable_table(study: Study, estimates: Estimates) -> pd.DataFrame:
+    """Scores whose intervals rest more on the ends of the scale than on the answers: axis, issue, n."""
+    found = pd.DataFrame(
+        {
+            "axis": np.repeat(list(study.axes), len(study.issues)),
+            "issue": [issue.id for issue in study.issues] * len(study.axes),
+            "n": estimates.n,
         }
     )
+    return found[estimates.unreliable & np.isfinite(estimates.values)].reset_index(drop=True)
+
+
+def _whole(values: np.ndarray) -> pd.Series:
+    return pd.Series(values).astype("Int64")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from materiality.linearisation import design_of, linearise
+from materiality.intervals import Parts, score_interval
+from materiality.linearisation import Design, design_of, linearise
 from materiality.samples import Sample, rating_variances, score_weights, summarise, unanimous
-from materiality.stats import satterthwaite_df, t_interval, unanimous_share
+from materiality.stats import satterthwaite_df, t_interval
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -35,8 +37,10 @@ class Estimates:
         Distinct respondents whose ratings enter.
     low, high : float arrays, shape (targets,)
         The interval.
-    unseen : float array, shape (targets,)
-        What the interval reaches further for groups whose ratings are all equal, in points of the scale.
+    std_dev : float array, shape (targets,)
+        Standard deviation for draws that are to be as wide as the interval, in points of the scale.
+    unreliable : bool array, shape (targets,)
+        The interval rests on the ends of the scale rather than on the answers.
     """
 
     values: FloatArray
@@ -45,7 +49,8 @@ class Estimates:
     n: IntArray
     low: FloatArray
     high: FloatArray
-    unseen: FloatArray
+    std_dev: FloatArray
+    unreliable: NDArray[np.bool_]
 
     @property
     def std_error(self) -> FloatArray:
@@ -82,14 +87,14 @@ def estimate(
     whole, as if its weights had been given, with the factor (1 − n/N) n/(n − p) and n − p degrees of freedom, p the
     rank of the margins' dummies: 93 to 97 % (`benchmarks/raked_variance.py`).
 
-    Where all of a group's ratings are equal it shows no variance, and adds none. The interval then reaches further: by
-    the share of dissenters that so many equal answers leave possible (`unanimous_share`), or the share of the
-    population that was not asked, times λ and the length of the scale; squares of reaches are added.
+    A group with one rating, or with ratings from one cluster alone, shows no variance. Its variance is taken to be the
+    pooled variance of the ratings within the target's groups, as for one respondent, with the group's own correction
+    for its population; where nobody's ratings vary, the target's variance is unknown (NaN).
 
-    A group with one rating shows no variance either. Its variance is taken to be the pooled variance of the target's
-    other groups, with the group's own correction for its population; where there is none, the target's variance is
-    unknown (NaN). Where all ratings of each other group are equal there is no variance to lend, and the one rating
-    counts among the equal ones.
+    Intervals of averages (weights that are not negative, on a scale with ends) are those of `intervals.score_interval`,
+    which hold for small groups and for ratings piled up at an end. Those of differences add the squares of the reaches
+    of the groups' intervals, each towards its side, scaled to the joint variance where people are in both groups (Zou
+    and Donner 2008). On a scale without ends they are Student's t.
 
     Parameters
     ----------
@@ -100,7 +105,7 @@ def estimate(
     confidence : float
         Of the intervals.
     low, high : float
-        The ends within which the intervals stay; the scale's, or infinite for differences.
+        The ends of the scale; infinite where it has none.
     population : float array, shape (groups,) or (cells, groups), optional
         N of the group, or of the stratum that a cell belongs to within the group; NaN for none. Without it there is no
         finite population correction.
@@ -117,9 +122,9 @@ def estimate(
     References
     ----------
     Woodruff (1971), JASA 66; Särndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, chapter 5;
-    Deville and Särndal (1992), JASA 87; Lumley (2010), Complex Surveys. Equal to R's `survey::svyby(…, covmat = TRUE)`
-    with `svycontrast` where the groups are the strata, and to `calibrate(calfun = "raking")`
-    where the cautious variance is not called for.
+    Deville and Särndal (1992), JASA 87; Zou and Donner (2008), Statistics in Medicine 27(10); Lumley (2010), Complex
+    Surveys. Equal to R's `survey::svyby(…, covmat = TRUE)` with `svycontrast` where the groups are the strata, and to
+    `calibrate(calfun = "raking")` where the cautious variance is not called for.
     """
     design = design_of(sample, population, strata)
     spread = linearise(sample, questions, weights, design, cautious_below=cautious_below)
@@ -127,42 +132,90 @@ def estimate(
     means = sample.means[:, questions].T
     values = np.where(weights != 0, np.where(np.isnan(means), 0.0, means) * weights, 0.0).sum(axis=1)
     values[~(weights != 0).any(axis=1)] = np.nan
-    lonely = (weights != 0) & (sample.n[:, questions].T == 1)
-    unasked = np.ones(len(sample.n))
-    if population is not None and strata is None:
-        unasked = np.clip(np.nan_to_num(1 - design.asked(sample), nan=1.0), 0.0, 1.0)
+    unasked = np.clip(np.nan_to_num(1 - design.asked(sample), nan=1.0), 0.0, 1.0)
+    own = _own_parts(sample, questions, design, unasked, cautious_below)
+    lonely = (weights != 0) & (own.n.T == 1)
+    seen = np.diag(covariance).copy()
     covariance, shares = _pool_lonely(sample, questions, weights, lonely & (unasked > 0), covariance, shares, unasked)
     n = _distinct(sample, questions, weights)
     df = satterthwaite_df(shares, spread.df)
     df = np.minimum(np.maximum(df, 1.0), np.maximum(n - 1, 0))
-    variance = np.diag(covariance)
-    unseen = _unseen(sample, questions, weights, confidence, high - low, None if strata is not None else population)
-    lower, upper = t_interval(
-        values, np.sqrt(variance), np.where(df > 0, df, np.nan), confidence, low, high, unseen=unseen
+    std_error = np.sqrt(np.diag(covariance))
+    lower, upper = t_interval(values, std_error, np.where(df > 0, df, np.nan), confidence, low, high)
+    width, unreliable = std_error.copy(), np.zeros(len(values), np.bool_)
+    if np.isfinite(high - low):
+        averages = np.asarray((weights >= 0).all(axis=1) & _is_average(weights.sum(axis=1)), np.bool_)
+        if averages.any():
+            found = score_interval(
+                _some(own, np.flatnonzero(averages)),
+                weights[averages],
+                confidence=confidence,
+                low=low,
+                high=high,
+                variance=seen[averages],
+            )
+            lower[averages], upper[averages] = found.low, found.high
+            width[averages], unreliable[averages] = found.std_dev, found.unreliable
+        if not averages.all():
+            lower[~averages], upper[~averages] = _contrast_interval(
+                _some(own, np.flatnonzero(~averages)), weights[~averages], seen[~averages], confidence, low, high
+            )
+            width[~averages] = (upper - lower)[~averages] / 2 / ndtri(0.5 + confidence / 2)
+    return Estimates(values, covariance, df, n, lower, upper, width, unreliable)
+
+
+def _is_average(total: FloatArray) -> NDArray[np.bool_]:
+    """Whether weights add up to 1, or are all 0."""
+    return np.asarray(np.isclose(total, 1.0, rtol=1e-9) | (total == 0))
+
+
+def _own_parts(sample: Sample, questions: IntArray, design: Design, unasked: FloatArray, cautious_below: int) -> Parts:
+    """Each group's mean with its own variance, the sampled units that rated, and effective n, by target."""
+    groups, q = sample.n.shape
+    rated = sample.n > 0
+    group_of, question_of = np.nonzero(rated)
+    weights = np.eye(groups)[group_of]
+    spread = linearise(sample, question_of, weights, design, cautious_below=cautious_below)
+    variance, effective = np.full((groups, q), np.nan), np.zeros((groups, q))
+    variance[rated] = np.diag(spread.covariance)
+    mine = spread.group[:, None] == group_of
+    effective[rated] = np.where(mine, spread.df, 0.0).sum(axis=0) + 1
+    units = np.zeros((groups, q), np.int64)
+    units[rated] = np.where(mine, spread.units, 0).sum(axis=0)
+    return Parts(
+        mean=sample.means[:, questions],
+        n=units[:, questions],
+        effective=np.minimum(sample.effective, effective)[:, questions],
+        variance=variance[:, questions],
+        unasked=np.broadcast_to(unasked[:, None], (groups, len(questions))),
     )
-    return Estimates(values, covariance, df, n, lower, upper, unseen)
 
 
-def _unseen(
-    sample: Sample,
-    questions: IntArray,
-    weights: FloatArray,
-    confidence: float,
-    span: float,
-    population: FloatArray | None,
-) -> FloatArray:
-    """How far dissenters whom nobody met may move each target: groups whose ratings are all equal, squares added."""
-    if not np.isfinite(span):
-        return np.zeros(len(questions))
-    n = sample.n[:, questions].T
-    share = unanimous_share(n, confidence)
-    if population is not None:
-        unasked = np.clip(1 - n / population, 0.0, None)
-        share = np.where(np.isfinite(unasked), np.minimum(share, unasked), share)
-    agreed = unanimous(sample)[:, questions].T & (weights != 0)
-    varied = (weights != 0) & (n > 1) & ~agreed
-    agreed |= (weights != 0) & (n == 1) & (agreed.any(axis=1) & ~varied.any(axis=1))[:, None]
-    return np.asarray(np.sqrt(np.square(np.where(agreed, share * weights, 0.0)).sum(axis=1)) * span)
+def _some(parts: Parts, targets: NDArray[np.bool_] | IntArray) -> Parts:
+    """The parts of some targets."""
+    return Parts(*(getattr(parts, field.name)[:, targets] for field in fields(Parts)))
+
+
+def _contrast_interval(
+    own: Parts, weights: FloatArray, variance: FloatArray, confidence: float, low: float, high: float
+) -> tuple[FloatArray, FloatArray]:
+    """The interval of differences, from the intervals of the groups' means."""
+    groups, targets = own.mean.shape
+    lower, upper = np.zeros(own.mean.shape), np.zeros(own.mean.shape)
+    for g in range(groups):
+        here = np.flatnonzero(weights[:, g] != 0)
+        alone = np.zeros((len(here), groups))
+        alone[:, g] = 1.0
+        found = score_interval(_some(own, here), alone, confidence=confidence, low=low, high=high)
+        lower[g, here], upper[g, here] = own.mean[g, here] - found.low, found.high - own.mean[g, here]
+    part = np.where(weights.T != 0, np.nan_to_num(own.variance), 0.0)
+    apart = (np.square(weights.T) * part).sum(axis=0)
+    linked = np.divide(variance, apart, out=np.ones(targets), where=(apart > 0) & (variance > 0))
+    down, up = np.where(weights.T > 0, lower, upper), np.where(weights.T > 0, upper, lower)
+    values = np.where(weights.T != 0, np.nan_to_num(own.mean) * weights.T, 0.0).sum(axis=0)
+    values[~(weights != 0).any(axis=1)] = np.nan
+    reach = [np.sqrt(linked * np.square(weights.T * side).sum(axis=0)) for side in (down, up)]
+    return values - reach[0], values + reach[1]
 
 
 def _pool_lonely(

@@ -80,11 +80,17 @@ class Spread:
         Each sample's part of each variance, group by group; what two parts share is halved to each.
     df : float array, shape (parts, targets)
         Degrees of freedom of each part.
+    units : int array, shape (parts, targets)
+        Sampled units of each part in which somebody rated: clusters, and respondents by themselves.
+    group : int array, shape (parts,)
+        Whose part it is.
     """
 
     covariance: FloatArray
     shares: FloatArray
     df: FloatArray
+    units: IntArray
+    group: IntArray
 
 
 def linearise(
@@ -118,7 +124,9 @@ class _Linearisation:
         """Which groups' u are residuals, and (n − 1)/(n − p) of those that are cautious instead."""
         residual, correction = [], np.ones(len(self.sample.calibrations))
         for g, calibration in enumerate(self.sample.calibrations):
-            units = int(self.design.units[self.design.group == g].sum())
+            inside = [self.cells[k] for k in np.flatnonzero(self.sample.members[:, g])]
+            clusters = {cell.cluster for cell, _ in inside} - {0}
+            units = sum(sums.n for cell, sums in inside if not cell.cluster) + len(clusters)
             residual.append(calibration is not None and units >= cautious_below)
             if calibration is not None and not residual[g] and units > 1:
                 correction[g] = (units - 1) / max(units - calibration.basis.shape[1], 1)
@@ -175,16 +183,18 @@ class _Linearisation:
         for k, (cell, sums) in enumerate(self.cells):
             if not cell.cluster:
                 self._add_respondents(k, sums, covariance, shares, uncancelled)
-        for value, parts in self._clusters():
+        for value, parts, size in self._clusters():
             covariance += np.outer(value, value)
-            uncancelled += value**2
+            uncancelled += size**2
             for part, own in parts.items():
                 shares[part] += own * value
         covariance = (covariance + covariance.T) / 2
         still = np.diag(covariance) <= 1e-13 * uncancelled
         covariance[still, :] = 0.0
         covariance[:, still] = 0.0
-        return Spread(covariance, np.where(still, 0.0, shares), self._df())
+        units, group = self._units(), np.array([g for _, g in self.part], np.int64)
+        df = np.maximum(units - 1, 0) / self.correction[group][:, None]
+        return Spread(covariance, np.where(still, 0.0, shares), df, units, group)
 
     def _add_respondents(
         self, k: int, sums: Sums, covariance: FloatArray, shares: FloatArray, uncancelled: FloatArray
@@ -208,40 +218,44 @@ class _Linearisation:
             own = _diagonal(sums, rated, rating, parts.of(n), whole)
             shares[self.part[int(stratum), int(group)], live] += own
 
-    def _clusters(self) -> Iterator[tuple[FloatArray, dict[int, FloatArray]]]:
-        """Each cluster's u, added up over its respondents, and what of it each part gives."""
+    def _clusters(self) -> Iterator[tuple[FloatArray, dict[int, FloatArray], FloatArray]]:
+        """Each cluster's u, added up over its respondents, what of it each part gives, and what had to cancel."""
         found: dict[int, dict[int, FloatArray]] = {}
+        sizes: dict[int, FloatArray] = {}
         strata_of: dict[int, set[int]] = {}
-        for k, (cell, _) in enumerate(self.cells):
+        for k, (cell, sums) in enumerate(self.cells):
             groups = np.flatnonzero(self.sample.members[k])
-            if cell.cluster and len(groups):
-                strata = self.design.stratum[k, groups]
-                for stratum, group, value in zip(
-                    strata, groups, self._total(k, groups, self.root[strata]), strict=True
-                ):
-                    parts = found.setdefault(cell.cluster, {})
-                    part = self.part[int(stratum), int(group)]
-                    if int(stratum) not in strata_of.setdefault(cell.cluster, set()):
-                        strata_of[cell.cluster].add(int(stratum))
-                        parts[part] = parts.get(part, 0.0) - self.root[stratum] * self.mean[stratum]
-                    parts[part] = parts.get(part, 0.0) + value
-        for parts in found.values():
-            yield np.sum(list(parts.values()), axis=0), parts
+            if not cell.cluster or not len(groups):
+                continue
+            strata = self.design.stratum[k, groups]
+            parts = found.setdefault(cell.cluster, {})
+            pieces = self._parts(k, groups, self.root[strata])
+            size = np.abs(pieces.y * sums.first[self.rating]) + np.abs(pieces.r * sums.first[self.rated])
+            sizes[cell.cluster] = sizes.get(cell.cluster, 0.0) + size.sum(axis=0)
+            for stratum, group, value in zip(strata, groups, self._total(k, groups, self.root[strata]), strict=True):
+                part = self.part[int(stratum), int(group)]
+                if int(stratum) not in strata_of.setdefault(cell.cluster, set()):
+                    strata_of[cell.cluster].add(int(stratum))
+                    parts[part] = parts.get(part, 0.0) - self.root[stratum] * self.mean[stratum]
+                parts[part] = parts.get(part, 0.0) + value
+        for cluster, parts in found.items():
+            yield np.sum(list(parts.values()), axis=0), parts, sizes[cluster]
 
-    def _df(self) -> FloatArray:
-        """Raters (or clusters) of each part less one, in proportion fewer where the margins' rank counts."""
-        n = np.zeros((len(self.part), len(self.rated)))
-        clusters: list[set[int]] = [set() for _ in self.part]
+    def _units(self) -> IntArray:
+        """Units of each part in which somebody rated, target by target."""
+        units = np.zeros((len(self.part), len(self.rated)), np.int64)
+        clusters: dict[tuple[int, int], NDArray[np.bool_]] = {}
         for k, g in np.argwhere(self.sample.members):
             cell, sums = self.cells[k]
             part = self.part[int(self.design.stratum[k, g]), int(g)]
+            rated = sums.rated[self.rated]
             if cell.cluster:
-                clusters[part].add(cell.cluster)
+                clusters[part, cell.cluster] = clusters.get((part, cell.cluster), np.False_) | (rated > 0)
             else:
-                n[part] += sums.rated[self.rated]
-        for (_, g), part in self.part.items():
-            n[part] = np.maximum(n[part] + len(clusters[part]) - 1, 0) / self.correction[g]
-        return n
+                units[part] += rated
+        for (part, _), rated in clusters.items():
+            units[part] += rated
+        return units
 
 
 @dataclass(frozen=True)

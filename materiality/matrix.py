@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from materiality.estimates import Estimates
+from materiality.estimates import Estimates, Sample
 from materiality.study import Study, ThresholdRule
 from materiality.tiers import Tiers, place
 
@@ -51,12 +51,11 @@ def build_matrix(study: Study, estimates: Estimates, generator: np.random.Genera
     rules = tuple(study.tiers.thresholds.get(axis, ThresholdRule.MEAN) for axis in (study.x, study.y))
     tiers = place(
         estimates.values[both].reshape(2, issues),
-        spread_of(estimates, study)[np.ix_(both, both)],
+        spread_of(estimates)[np.ix_(both, both)],
         (rules[0], rules[1]),
         material_rule=study.tiers.rule,
         midpoint=study.scale.midpoint,
         generator=generator,
-        df=np.where(np.diag(estimates.covariance) > 0, estimates.df, np.nan)[both].reshape(2, issues),
     )
     across, up = where
     untold = np.isnan(np.diag(estimates.covariance))[both].reshape(2, issues).any(axis=0)
@@ -81,19 +80,65 @@ def build_matrix(study: Study, estimates: Estimates, generator: np.random.Genera
     return Matrix(points, float(tiers.thresholds[0]), float(tiers.thresholds[1]), tiers)
 
 
-def spread_of(estimates: Estimates, study: Study) -> FloatArray:
-    """The covariance to draw scores from.
+def spread_of(estimates: Estimates) -> FloatArray:
+    """The covariance to draw scores from: as correlated as the estimates are, and each as wide as its interval.
 
-    To the covariance is added what the intervals reach further for groups whose answers are all equal, independently
-    for each score. Where a variance is unknown (one respondent alone) a score is as uncertain as its interval is wide.
+    A variance that is unknown (one respondent alone) or was not seen (equal answers) is drawn independently.
     """
-    from scipy.special import ndtri
+    variance = np.nan_to_num(np.diag(estimates.covariance))
+    seen = variance > 0
+    scale = np.divide(estimates.std_dev, np.sqrt(variance), out=np.zeros(variance.shape), where=seen)
+    covariance = np.where(np.outer(seen, seen), np.nan_to_num(estimates.covariance), 0.0) * np.outer(scale, scale)
+    alone = ~seen & np.isfinite(estimates.values)
+    covariance[alone, alone] = np.square(estimates.std_dev[alone])
+    return np.asarray(covariance)
 
-    covariance = estimates.covariance.copy()
-    z = ndtri(0.5 + study.confidence / 2)
-    unknown = np.flatnonzero(np.isnan(np.diag(covariance)) & np.isfinite(estimates.values))
-    covariance[unknown, :] = 0.0
-    covariance[:, unknown] = 0.0
-    reach = np.maximum(estimates.high - estimates.values, estimates.values - estimates.low)
-    covariance[unknown, unknown] = np.square(reach[unknown] / z)
-    return covariance + np.diag(np.square(estimates.unseen / z))
+
+def joint_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFrame:
+    """Where both scores of an issue lie at once: the ellipse of points that its two scores do not rule out.
+
+    The points θ with (θ − θ̂)ᵀ Σ⁻¹ (θ − θ̂) ≤ 2 F, F the quantile of Fisher's distribution with 2 and the smaller of the
+    scores' degrees of freedom, Σ their covariance as `spread_of` has it (Johnson and Wichern, Applied Multivariate
+    Statistical Analysis, section 5.4). It may reach beyond the scale.
+
+    Returns
+    -------
+    DataFrame
+        issue, correlation (of the two scores' errors), shared (respondents whom both axes ask), semi_major and
+        semi_minor (half axes in points), angle (of the major one, degrees anticlockwise from the axis across).
+    """
+    from scipy.special import fdtri
+
+    issues = len(study.issues)
+    across, up = (np.arange(issues) + list(study.axes).index(axis) * issues for axis in (study.x, study.y))
+    spread = spread_of(estimates)
+    rows = []
+    for i, (x, y) in enumerate(zip(across, up, strict=True)):
+        sigma = spread[np.ix_([x, y], [x, y])]
+        known = np.isfinite(estimates.values[[x, y]]).all() and (np.diag(sigma) > 0).all()
+        df = max(float(np.nanmin(np.append(estimates.df[[x, y]], 1e9))), 1.0)
+        values, vectors = np.linalg.eigh(sigma)
+        reach = np.sqrt(2 * fdtri(2, df, study.confidence) * np.clip(values, 0.0, None))
+        angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])) % 180
+        rows.append(
+            {
+                "issue": study.issues[i].id,
+                "correlation": sigma[0, 1] / np.sqrt(sigma[0, 0] * sigma[1, 1]) if known else np.nan,
+                "shared": _shared(study, sample),
+                "semi_major": reach[1] if known else np.nan,
+                "semi_minor": reach[0] if known else np.nan,
+                "angle": angle if known else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _shared(study: Study, sample: Sample) -> int:
+    """Respondents whom both axes of the matrix ask."""
+    weights = np.array(study.layout.group_weights) > 0
+    axes = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+    return sum(
+        sums.n
+        for cell, sums in sample.moments.cells.items()
+        if all(weights[axis, list(cell.groups)].any() for axis in axes)
+    )

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from materiality.estimates import Estimates, Sample, unanimous
+from materiality.estimates import CAUTIOUS_BELOW, Estimates, Sample, unanimous
 from materiality.gathering import ExportRead
 from materiality.moments import Moments
-from materiality.study import Action, DuplicateChoice, Study, TierMethod
+from materiality.study import Action, DuplicateChoice, GroupWeighting, Study, TierMethod
 
+MISSED = 5e-4
+"""Share of a group by which a margin may be missed without a word."""
 MANY_DUPLICATES = 0.2
 """Share of an export's rows that are excluded as duplicates, from which on the report remarks on it."""
 
@@ -23,6 +25,9 @@ def notices(
     group_scores: pd.DataFrame,
     exports: tuple[ExportRead, ...],
     unflagged: Moments,
+    weighting: pd.DataFrame,
+    margins: pd.DataFrame,
+    bounds: pd.DataFrame,
 ) -> list[str]:
     """Every notice of an assessment: who is missing from which score, what was corrected, not done, or hidden."""
     return [
@@ -31,6 +36,10 @@ def notices(
         *_undivided(study, estimates),
         *_only_flagged(study, sample, unflagged),
         *_corrected(study, sample),
+        *_raked(study, weighting, margins),
+        *_judged(study),
+        *_unreliable(study, estimates),
+        *_movable(study, bounds),
         *_not_done(study),
         *_hidden(study, group_scores),
     ]
@@ -83,7 +92,7 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str
             others = sample.n[np.ix_((weights[k] > 0) & (np.arange(len(weights[k])) != g), questions)]
             for lends, then in (
                 (True, "the other groups' stands in for it."),
-                (False, "nor does any other group, so the score may lie anywhere on the scale."),
+                (False, "nor does any other group, so its interval takes in most of the scale."),
             ):
                 alone = np.flatnonzero((n == 1) & ((others > 1).any(axis=0) == lends))
                 if len(alone):
@@ -94,7 +103,7 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str
                 of = ", ".join(study.issues[i].name for i in agreed)
                 yield (
                     f"All ratings of group {group} on “{name}” are equal for: {of}. They show no spread; "
-                    "the intervals reach as far as so many equal answers leave open."
+                    "the intervals allow for answers that nobody gave."
                 )
         unscored = ~np.isfinite(estimates.values[k * issues : (k + 1) * issues])
         if unscored.any():
@@ -115,6 +124,69 @@ def _corrected(study: Study, sample: Sample) -> Iterator[str]:
     if settled and study.cleaning.duplicate_choice is not DuplicateChoice.FAULT:
         which = study.cleaning.duplicate_choice.value.replace("_", " ")
         yield f"Of a respondent's conflicting rows the study keeps the {which} one."
+
+
+def _raked(study: Study, weighting: pd.DataFrame, margins: pd.DataFrame) -> Iterator[str]:
+    names = {group.id: group.name for group in study.groups}
+    for row in weighting[weighting["raked"]].to_dict("records"):
+        columns = ", ".join(dict.fromkeys(margins.loc[margins["group"] == row["group"], "column"]))
+        told = ""
+        if pd.notna(row["design_effect"]):
+            told = (
+                f" The weights run from {row['smallest']:.2f} to {row['largest']:.2f} times their mean, and "
+                f"{row['n']} respondents count as {row['n_effective']:.0f}."
+            )
+        yield f"Group {names[row['group']]} is raked to {columns}.{told}" + (
+            " With fewer than 200 respondents its standard errors leave out what raking gains, because they would "
+            "otherwise promise too much."
+            if pd.notna(row["n"]) and row["n"] < CAUTIOUS_BELOW
+            else ""
+        )
+    if len(margins):
+        off = margins[np.abs(margins["after"] - margins["wanted"]) > MISSED]
+        for row in off.to_dict("records"):
+            yield (
+                f"Trimming leaves {row['category']} ({row['column']}) at {100 * row['after']:.1f} % of group "
+                f"{names[row['group']]} instead of {100 * row['wanted']:.1f} %."
+            )
+
+
+def _judged(study: Study) -> Iterator[str]:
+    for axis_id, axis in study.axes.items():
+        name = axis.label or axis_id
+        if axis.group_weights is GroupWeighting.JUDGED:
+            found = study.judged(axis)
+            judges = "one judge" if len(axis.judges) == 1 else f"{len(axis.judges)} judges"
+            yield (
+                f"The group weights of “{name}” come from the pairwise comparisons of {judges} (consistency ratio "
+                f"{found.consistency_ratio:.2f})."
+            )
+        elif axis.group_weights is GroupWeighting.POPULATION:
+            yield f"The group weights of “{name}” are the groups' populations."
+
+
+def _unreliable(study: Study, estimates: Estimates) -> Iterator[str]:
+    shaky = estimates.unreliable.reshape(len(study.axes), -1)
+    for k, (axis_id, axis) in enumerate(study.axes.items()):
+        if shaky[k].any():
+            of = ", ".join(study.issues[i].name for i in np.flatnonzero(shaky[k]))
+            of = "all of them" if shaky[k].all() else of
+            yield (
+                f"The intervals on “{axis.label or axis_id}” of some issues rest more on the ends of the scale than "
+                f"on the answers, which are too few or too much alike; treat them as unreliable: {of}."
+            )
+
+
+def _movable(study: Study, bounds: pd.DataFrame) -> Iterator[str]:
+    here = bounds[bounds["axis"] == study.x]
+    moved = here[((here["best_tier"] != here["tier"]) | (here["worst_tier"] != here["tier"])).fillna(value=False)]
+    if len(moved):
+        names = {issue.id: issue.name for issue in study.issues}
+        of = ", ".join(names[issue] for issue in moved["issue"])
+        yield (
+            "Had those who did not rate them all rated at one end of the scale, these issues could be in another tier: "
+            f"{of}."
+        )
 
 
 def _not_done(study: Study) -> Iterator[str]:

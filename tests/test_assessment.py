@@ -384,14 +384,14 @@ def test_a_respondent_alone_is_lent_the_variance_of_the_others_by_the_share_left
     np.testing.assert_allclose(scores["std_error"], np.sqrt((buyers / 3 + buyers * left) / 4), rtol=1e-9)
 
 
-def test_a_group_of_equal_answers_lengthens_the_interval_and_not_the_standard_error(tmp_path):
+def test_a_group_of_equal_answers_adds_nothing_to_the_standard_error_and_something_to_the_interval(tmp_path):
     rows = tuple(",".join([*row.split(",")[:2], "5", *row.split(",")[3:]]) if "Staff" in row else row for row in ROWS)
-    first = assess(write_study(tmp_path, rows=rows)).scores.iloc[0]
-    std_error = scipy_stats.sem([3, 4, 5]) / 2
-    unseen = (5 - 1) / 2 * scipy_stats.beta.ppf(0.975, 1, 2)
-    assert first[["estimate", "std_error", "df"]].tolist() == pytest.approx([4.5, std_error, 2])
-    assert first["conf_low"] == pytest.approx(4.5 - np.hypot(scipy_stats.t.ppf(0.975, 2) * std_error, unseen))
-    assert first["conf_high"] == 5
+    found = assess(write_study(tmp_path, rows=rows))
+    first = found.scores.iloc[0]
+    assert first[["estimate", "std_error", "df"]].tolist() == pytest.approx([4.5, scipy_stats.sem([3, 4, 5]) / 2, 2])
+    buyers = found.group_scores.query("axis == 'people' and group == 'buyers' and issue == 'climate'").iloc[0]
+    assert 4.5 - first["conf_low"] > (buyers["estimate"] - buyers["conf_low"]) / 2
+    assert first["conf_high"] <= 5
 
 
 ONE_AXIS_KNOWN = (
@@ -401,13 +401,14 @@ ONE_AXIS_KNOWN = (
 )
 
 
-def test_the_tier_of_three_respondents_issue_is_as_sure_as_students_t(tmp_path):
+def test_the_tier_of_three_respondents_issue_is_as_sure_as_their_interval(tmp_path):
     """All three buyers answered, so that the business axis is known, and three of any number of staff."""
     rows = ("6,Staff,3,4,2,,,", "7,Staff,4,4,1,,,", "8,Staff,5,5,4,,,", *ROWS[2:])
     text = f"{ONE_AXIS_KNOWN}\n[tiers.thresholds]\npeople = 3.0\nbusiness = 3.0\n"
-    points = assess(write_study(tmp_path, study=text, rows=rows)).matrix.points
-    staff = np.array([[3, 4, 5], [4, 4, 5], [2, 1, 4]])
-    above = scipy_stats.t.sf(3, 2, staff.mean(axis=1), scipy_stats.sem(staff, axis=1))
+    found = assess(write_study(tmp_path, study=text, rows=rows))
+    points, wide = found.matrix.points, found.estimates.std_dev[:3]
+    means = np.array([4, 13 / 3, 7 / 3])
+    above = scipy_stats.norm.sf(3, means, wide)
     assert points["x_low"].tolist() == points["x"].tolist() == points["x_high"].tolist()
     assert points["tier"].tolist() == [1, 1, 3]
     sure = [above[0], above[1], 1 - above[2]]

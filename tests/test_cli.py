@@ -48,7 +48,11 @@ def test_run_tells_what_became_of_the_rows_and_where_the_report_is(small_study, 
         "responses.csv: 5 rows read, 5 kept, 0 excluded.\n"
         "Tier 1, above both thresholds: Safety; Climate.\n"
         "Note: All ratings of group Staff on “Importance to people” are equal for: Ethics. They show no spread; the "
-        "intervals reach as far as so many equal answers leave open.\n"
+        "intervals allow for answers that nobody gave.\n"
+        "Note: The intervals on “Importance to people” of some issues rest more on the ends of the scale than on the "
+        "answers, which are too few or too much alike; treat them as unreliable: all of them.\n"
+        "Note: The intervals on “Impact on the business” of some issues rest more on the ends of the scale than on the "
+        "answers, which are too few or too much alike; treat them as unreliable: all of them.\n"
         f"Written: {tmp_path / 'out' / 'report.html'}\n"
     )
 

@@ -17,6 +17,7 @@ from materiality.moments import moments_of
 
 VARIABLES = ("api00", "api99", "meals", "ell", "sch.wide")
 STYPES = ("E", "H", "M")
+NAN = math.nan
 RELATIVE = 1e-9
 THOUSANDS = np.array([1.0, 1.0, 1.0, 1.0, 1000.0])
 """The yes/no variable is read in thousandths, to be of the size of the others: all share one midpoint."""
@@ -182,7 +183,7 @@ def test_a_census_of_one_is_known_exactly():
     found = estimate(
         sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5, population=np.array([1.0])
     )
-    assert (found.low[0], found.values[0], found.high[0], found.std_error[0], found.unseen[0]) == (4, 4, 4, 0, 0)
+    assert (found.low[0], found.values[0], found.high[0], found.std_error[0], found.std_dev[0]) == (4, 4, 4, 0, 0)
 
 
 def random_responses(seed: int, *, n: int = 60, questions: int = 4, groups: int = 3, overlap: bool = True):
@@ -226,10 +227,10 @@ def test_joint_covariance_with_shared_respondents_and_skipped_answers_equals_a_r
     )
 
 
-def test_the_mean_of_one_unweighted_group_has_the_textbook_t_interval():
+def test_the_mean_of_one_unweighted_group_has_the_textbook_t_interval_where_the_scale_has_no_ends():
     ratings = np.array([4, 5, 3, 4, 2, 4, 3.0])
     sample = summarise(moments_of(block(ratings[:, None], np.ones((7, 1))), midpoint=3.0))
-    found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.9, low=1, high=5)
+    found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.9, low=-np.inf, high=np.inf)
     expected = scipy_stats.t.interval(0.9, 6, ratings.mean(), scipy_stats.sem(ratings))
     assert (found.low[0], found.high[0]) == pytest.approx(expected, rel=1e-12)
     assert found.df[0] == pytest.approx(6)
@@ -250,119 +251,58 @@ def test_the_same_people_in_two_groups_count_once_in_the_degrees_of_freedom():
     assert found.std_error[0] == pytest.approx(scipy_stats.sem([1, 2, 3, 5]))
 
 
-def test_unanimous_answers_never_get_an_interval_of_no_width():
-    sample = summarise(moments_of(block([[5.0]] * 10, [[1]] * 10), midpoint=3.0))
-    found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
-    dissenters = 1 - 0.025 ** (1 / 10)
-    assert found.covariance[0, 0] == 0
-    assert (found.low[0], found.high[0]) == pytest.approx((5 - 4 * dissenters, 5))
+def test_a_group_whose_raters_are_one_cluster_counts_as_one_respondent():
+    ratings = [4.0, 5, 3, 2, 1, 5, 4, 2, 3]
+    members = [[1, 0]] * 5 + [[0, 1]] * 4
+    answers = block([[r] for r in ratings], members, cluster=[0] * 5 + [7] * 4)
+    sample = summarise(moments_of(answers, midpoint=3.0))
+    found = estimate(sample, np.array([0, 0]), np.array([[0.0, 1], [0.5, 0.5]]), confidence=0.95, low=1, high=5)
+    own, other = np.var(ratings[5:], ddof=1), np.var(ratings[:5], ddof=1)
+    pooled = (3 * own + 4 * other) / 7
+    assert found.covariance[0, 0] == pytest.approx(own)
+    assert found.covariance[1, 1] == pytest.approx(0.25 * other / 5 + 0.25 * pooled)
+    assert found.unreliable[0]
 
 
-def dissenting(n: int) -> float:
-    """The share of dissenters that n equal answers leave possible, at 95 %."""
-    return float(scipy_stats.beta.ppf(0.975, 1, n))
-
-
-@pytest.mark.parametrize(
-    ("population", "shares", "left"),
-    [
-        pytest.param(None, (dissenting(6), dissenting(3)), 1.0, id="no population"),
-        pytest.param([100.0, 5000.0, 4.0], (dissenting(6), 1 / 4), 0.95, id="one of four was not asked"),
-        pytest.param([np.nan, 6.0, np.nan], (0.0, dissenting(3)), 1.0, id="six of six were asked"),
-        pytest.param([5.0, np.nan, 4.0], (dissenting(6), 1 / 4), 0.0, id="the group that varies is known"),
-    ],
-)
-@pytest.mark.parametrize("lam", [(0.5, 0.3, 0.2), (0.8, 0.2, 0.0), (0.0, 0.3, 0.7), (0.6, -0.3, 0.2)])
-def test_groups_whose_ratings_are_all_equal_add_no_variance_and_lengthen_the_interval(population, shares, left, lam):
-    """One group that varies beside two that do not: t of the first alone, and the other two at right angles to it."""
-    ratings = [*VARIED, *[3.0] * 6, *[4.0] * 3]
-    members = np.repeat(np.eye(3), [5, 6, 3], axis=0)
-    sample = summarise(moments_of(block(np.array(ratings)[:, None], members), midpoint=3.0))
-    known = None if population is None else np.array(population)
-    found = estimate(sample, np.array([0]), np.array([lam]), confidence=0.95, low=-9, high=9, population=known)
-    value = lam[0] * 3.6 + lam[1] * 3 + lam[2] * 4
-    std_error = lam[0] * math.sqrt(left) * scipy_stats.sem(VARIED)
-    unseen = 18 * math.hypot(lam[1] * shares[0], lam[2] * shares[1])
-    reach = math.hypot(scipy_stats.t.ppf(0.975, 4) * std_error, unseen)
-    assert found.values[0] == pytest.approx(value)
-    assert found.std_error[0] == pytest.approx(std_error, rel=1e-9)
-    assert found.unseen[0] == pytest.approx(unseen, rel=1e-9)
-    assert (found.low[0], found.high[0]) == pytest.approx((max(value - reach, -9), min(value + reach, 9)), rel=1e-9)
-    if std_error:
-        assert found.df[0] == pytest.approx(4)
-
-
-@pytest.mark.parametrize(
-    ("population", "share"),
-    [
-        pytest.param(None, dissenting(1), id="no population"),
-        pytest.param([np.nan, 4.0], 3 / 4, id="one of four"),
-        pytest.param([np.nan, 1.0], 0.0, id="everybody was asked"),
-    ],
-)
-def test_a_group_of_one_that_only_unanimous_groups_could_lend_variance_may_dissent_as_well(population, share):
-    """Nine tenths of the score are one respondent's answer: that the ten others agree does not make it sure."""
-    sample = summarise(moments_of(block([[5.0]] * 10 + [[1.0]], [[1, 0]] * 10 + [[0, 1]]), midpoint=3.0))
-    known = None if population is None else np.array(population)
-    found = estimate(sample, np.array([0]), np.array([[0.1, 0.9]]), confidence=0.95, low=-5, high=11, population=known)
-    reach = 16 * math.hypot(0.1 * dissenting(10), 0.9 * share)
-    assert found.unseen[0] == pytest.approx(reach)
-    assert (found.low[0], found.high[0]) == pytest.approx((max(1.4 - reach, -5), min(1.4 + reach, 11)))
-
-
-def test_each_target_reaches_further_for_its_own_question_alone():
-    """The first question is unanimous in the first group, the second in none, the third in both."""
-    ratings = [[4, 2, 5], [4, 3, 5], [4, 5, 5], [1, 2, 2], [3, 2, 2], [np.nan, 4, 2], [5, 1, np.nan]]
-    members = [[1, 0]] * 3 + [[0, 1]] * 4
-    sample = summarise(moments_of(block(ratings, members), midpoint=3.0))
-    found = estimate(sample, np.arange(3), np.full((3, 2), 0.5), confidence=0.95, low=1, high=5)
-    assert found.unseen.tolist() == pytest.approx([2 * dissenting(3), 0, 2 * math.hypot(dissenting(3), dissenting(3))])
-    assert (found.covariance[2] == 0).all()
-    assert (found.covariance[:, 2] == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("dissenters", "unseen"),
-    [pytest.param(0, 4 * dissenting(5_000), id="nobody"), pytest.param(1, 0.0, id="one of five thousand")],
-)
-@pytest.mark.parametrize("midpoint", [3.0, -700.0])
-def test_one_dissenter_is_seen_and_rounding_is_none(dissenters, unseen, midpoint):
-    """Weights of every size, and a point that no binary fraction gives: sums of squares do not come out at zero."""
-    ratings = np.full((5_000, 1), 4.1)
-    ratings[:dissenters] = 3.1
-    weight = np.random.default_rng(1).uniform(0.1, 3, 5_000)
-    sample = summarise(moments_of(block(ratings, np.ones((5_000, 1)), weight=weight), midpoint=midpoint))
-    found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
-    assert found.unseen[0] == pytest.approx(unseen, rel=1e-9)
-    assert (found.std_error[0] == 0) == (dissenters == 0)
-
-
-@pytest.mark.parametrize("asked", [3.0, 2.0], ids=["all of them", "more than there are"])
-def test_equal_answers_of_everybody_there_is_leave_nothing_unseen(asked):
-    sample = summarise(moments_of(block([[4.0]] * 3, [[1]] * 3), midpoint=3.0))
+def test_a_question_that_one_of_several_clusters_rated_has_no_variance_of_its_own():
+    answers = block([[4.0], [5], [2.7], [NAN], [NAN], [NAN], [NAN]], [[1]] * 7, cluster=[1, 1, 1, 2, 2, 3, 3])
     found = estimate(
-        sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5, population=np.array([asked])
+        summarise(moments_of(answers, midpoint=3.0)), np.array([0]), np.ones((1, 1)), confidence=0.95, low=1, high=5
     )
-    assert (found.low[0], found.values[0], found.high[0], found.unseen[0]) == (4, 4, 4, 0)
+    assert found.covariance[0, 0] == pytest.approx(np.var([4, 5, 2.7], ddof=1))
+    assert found.high[0] - found.low[0] > 2
 
 
-def test_differences_without_ends_have_no_further_reach():
-    sample = summarise(moments_of(block([[r] for r in [*VARIED, 3.0, 3.0]], [*FIRST, [0, 1], [0, 1]]), midpoint=3.0))
-    found = estimate(sample, np.array([0]), np.array([[1.0, -1.0]]), confidence=0.95, low=-np.inf, high=np.inf)
-    assert found.unseen[0] == 0
-    expected = scipy_stats.t.interval(0.95, 4, 0.6, scipy_stats.sem(VARIED))
-    assert (found.low[0], found.high[0]) == pytest.approx(expected)
+# Intervals
 
 
-def test_mixed_intervals_cover_as_often_as_promised():
-    """Over every sample of a group of five, one in ten of whom dissents, beside a group that varies.
+@pytest.mark.parametrize("members", [np.ones((10, 1)), np.eye(2)[[0] * 9 + [1]]], ids=["one group", "and one of one"])
+@pytest.mark.parametrize("rating", [1.0, 3.0, 5.0])
+def test_equal_answers_never_get_an_interval_of_no_width(members, rating):
+    sample = summarise(moments_of(block([[rating]] * 10, members), midpoint=3.0))
+    groups = members.shape[1]
+    found = estimate(sample, np.array([0]), np.full((1, groups), 1 / groups), confidence=0.95, low=1, high=5)
+    assert found.low[0] <= rating <= found.high[0]
+    assert found.high[0] - found.low[0] > 0.2
+    assert found.std_dev[0] > 0.05
+    assert found.unreliable[0]
 
-    The interval must hold the true mean of the score in 95 % of the samples; t alone would leave it out whenever the
-    dissenters were not met, and hold it less often.
-    """
-    low, high, share = 1.0, 5.0, 0.1
+
+def test_one_respondent_alone_leaves_most_of_the_scale_open():
+    sample = summarise(moments_of(block([[4.0]], [[1]]), midpoint=3.0))
+    found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
+    assert found.low[0] < 1.5
+    assert found.high[0] > 4.7
+    assert math.isnan(found.std_error[0])
+    assert found.unreliable[0]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.6])
+def test_intervals_of_scores_cover_as_often_as_promised(share):
+    """Over every sample of a group of five, some of whom dissent, beside a group of five that varies."""
+    low, high = 1.0, 5.0
     truth = 0.5 * ((1 - share) * high + share * low) + 0.5 * 3.0
-    held = alone = 0.0
+    held = 0.0
     others = np.array(list(product((2.0, 4.0), repeat=5)))
     for dissenters in range(6):
         chance = scipy_stats.binom.pmf(dissenters, 5, share) / len(others)
@@ -378,17 +318,79 @@ def test_mixed_intervals_cover_as_often_as_promised():
                 high=high,
             )
             held += chance * (found.low[0] <= truth <= found.high[0])
-            reach = scipy_stats.t.ppf(0.975, found.df[0]) * found.std_error[0] if found.std_error[0] else 0.0
-            alone += chance * (abs(found.values[0] - truth) <= reach)
-    assert alone < held
-    assert held >= 0.95
+    assert held >= 0.93
 
 
-def test_one_respondent_alone_leaves_the_whole_scale_open():
-    sample = summarise(moments_of(block([[4.0]], [[1]]), midpoint=3.0))
+def test_intervals_of_a_group_of_four_cover_as_exact_enumeration_says():
+    """Over every sample of four from a uniform five-point scale and from one with 80 % in the top box."""
+    for chances in (np.full(5, 0.2), np.array([0.02, 0.03, 0.05, 0.1, 0.8])):
+        covered, truth = 0.0, chances @ np.arange(1, 6)
+        for answers in product((1, 2, 3, 4, 5), repeat=4):
+            sample = summarise(moments_of(block([[float(a)] for a in answers], [[1]] * 4), midpoint=3.0))
+            found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
+            covered += np.prod(chances[np.array(answers) - 1]) * (found.low[0] <= truth <= found.high[0])
+        assert covered >= 0.93
+
+
+@pytest.mark.parametrize("effective", [1.0, 3.0])
+def test_intervals_of_differences_cover_as_often_as_promised(effective):
+    """Two groups of five with most in the top box, over every pair of samples; weights do not change the truth."""
+    chance, points = np.array([0.2, 0.8]), np.array([2.0, 5.0])
+    held = 0.0
+    for one, two in product(range(6), repeat=2):
+        ratings = [*[5.0] * one, *[2.0] * (5 - one), *[5.0] * two, *[2.0] * (5 - two)]
+        found = estimate(
+            summarise(moments_of(block([[r] for r in ratings], np.repeat(np.eye(2), 5, axis=0)), midpoint=3.0)),
+            np.array([0]),
+            np.array([[effective, -effective]]),
+            confidence=0.95,
+            low=1,
+            high=5,
+        )
+        share = scipy_stats.binom.pmf(one, 5, chance[1]) * scipy_stats.binom.pmf(two, 5, chance[1])
+        held += share * (found.low[0] <= 0 <= found.high[0])
+        assert found.high[0] - found.low[0] > 0.5
+    assert points @ chance == pytest.approx(4.4)
+    assert held >= 0.93
+
+
+def test_people_who_are_in_both_groups_make_a_difference_surer():
+    ratings = [[5.0], [4.0], [3.0], [2.0], [4.0], [1.0]]
+    apart = block(ratings * 2, np.repeat(np.eye(2), 6, axis=0))
+    shared = block([*ratings, [3.0]], [*[[1, 1]] * 6, [0, 1]])
+    widths = []
+    for one in (apart, shared):
+        found = estimate(
+            summarise(moments_of(one, midpoint=3.0)),
+            np.array([0]),
+            np.array([[1.0, -1.0]]),
+            confidence=0.95,
+            low=1,
+            high=5,
+        )
+        widths.append(found.high[0] - found.low[0])
+    assert widths[1] < 0.6 * widths[0]
+
+
+@pytest.mark.parametrize(("dissenters", "midpoint"), list(product([0, 1], [3.0, -700.0])))
+def test_one_dissenter_is_seen_and_rounding_is_none(dissenters, midpoint):
+    """Weights of every size, and a point that no binary fraction gives: sums of squares do not come out at zero."""
+    ratings = np.full((5_000, 1), 4.1)
+    ratings[:dissenters] = 3.1
+    weight = np.random.default_rng(1).uniform(0.1, 3, 5_000)
+    sample = summarise(moments_of(block(ratings, np.ones((5_000, 1)), weight=weight), midpoint=midpoint))
     found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
-    assert (found.low[0], found.high[0]) == (1, 5)
-    assert math.isnan(found.std_error[0])
+    assert (found.std_error[0] == 0) == (dissenters == 0)
+    assert 0 < found.high[0] - found.low[0] < 0.01
+
+
+@pytest.mark.parametrize("asked", [3.0, 2.0], ids=["all of them", "more than there are"])
+def test_equal_answers_of_everybody_there_is_leave_nothing_open(asked):
+    sample = summarise(moments_of(block([[4.0]] * 3, [[1]] * 3), midpoint=3.0))
+    found = estimate(
+        sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5, population=np.array([asked])
+    )
+    assert (found.low[0], found.values[0], found.high[0], found.std_dev[0]) == (4, 4, 4, 0)
 
 
 def test_everybody_asked_leaves_no_sampling_error_but_for_the_correction_turned_off():
@@ -430,18 +432,3 @@ def test_large_groups_outweigh_small_ones_only_by_their_group_weight():
     sample = summarise(moments_of(block(small + large, [[1, 0]] * 3 + [[0, 1]] * 300), midpoint=3.0))
     found = estimate(sample, np.array([0]), np.array([[0.5, 0.5]]), confidence=0.95, low=1, high=5)
     assert found.values[0] == pytest.approx(3)
-
-
-def test_t_intervals_of_a_group_mean_cover_as_often_as_exact_enumeration_says():
-    """Over every sample of four from a uniform five-point scale, the share of intervals that hold the mean 3."""
-    covered = 0
-    for answers in product((1, 2, 3, 4, 5), repeat=4):
-        sample = summarise(moments_of(block([[float(a)] for a in answers], [[1]] * 4), midpoint=3.0))
-        found = estimate(sample, np.array([0]), np.array([[1.0]]), confidence=0.95, low=1, high=5)
-        covered += found.low[0] <= 3 <= found.high[0]
-    expected = 0
-    for answers in product((1, 2, 3, 4, 5), repeat=4):
-        mean, sem = np.mean(answers), scipy_stats.sem(answers)
-        reach = scipy_stats.t.ppf(0.975, 3) * sem if sem else 4 * (1 - 0.025 ** (1 / 4))
-        expected += abs(mean - 3) <= reach + 1e-12
-    assert covered == expected

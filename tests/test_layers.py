@@ -25,6 +25,8 @@ FLOORS = (
     {"estimates"},
     {"ranks", "tiers"},
     {"matrix", "nonresponse", "style"},
+    {"groups"},
+    {"robustness"},
     {"notices"},
     {"assessment"},
     {"figures"},

@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import STUDY
+from conftest import STUDY, block
 from scipy import stats as scipy_stats
 
-from materiality.estimates import Estimates
-from materiality.matrix import build_matrix, spread_of
+from materiality.assessment import scores_of
+from materiality.estimates import Estimates, summarise
+from materiality.matrix import build_matrix, joint_table, spread_of
+from materiality.moments import moments_of
 from materiality.study import Study
 
 NAN = math.nan
@@ -24,9 +26,14 @@ def a_study(extra: str = "", text: str = STUDY) -> Study:
     return Study.model_validate(tomllib.loads(text + extra))
 
 
-def scores(values, variance=1e-8, reach=0.5, unseen=0.0, df=9.0) -> Estimates:
-    """Independent estimates; the study's axis `people` before `business`, three issues each."""
+def scores(values, variance=1e-8, reach=0.5, std_dev=None, df=9.0) -> Estimates:
+    """Independent estimates; the study's axis `people` before `business`, three issues each.
+
+    They are drawn as wide as their standard errors unless a standard deviation for draws is given.
+    """
     values = np.array(values, float)
+    if std_dev is None:
+        std_dev = np.sqrt(np.nan_to_num(np.broadcast_to(np.asarray(variance, float), values.shape), nan=0.25))
     return Estimates(
         values=values,
         covariance=np.diag(np.broadcast_to(np.asarray(variance, float), values.shape)),
@@ -34,7 +41,8 @@ def scores(values, variance=1e-8, reach=0.5, unseen=0.0, df=9.0) -> Estimates:
         n=np.full(6, 10),
         low=values - reach,
         high=values + reach / 2,
-        unseen=np.broadcast_to(np.asarray(unseen, float), values.shape),
+        std_dev=np.broadcast_to(np.asarray(std_dev, float), values.shape).copy(),
+        unreliable=np.zeros(values.shape, bool),
     )
 
 
@@ -108,44 +116,32 @@ def test_an_issue_without_a_score_has_no_tier_and_is_neither_material_nor_not():
     assert points.loc[[0, 2], "material"].tolist() == [True, True]
 
 
-Z = scipy_stats.norm.ppf(0.975)
-
-
 def test_scores_with_variance_are_drawn_from_their_covariance():
     estimates = scores([*PEOPLE, *BUSINESS], variance=np.arange(1, 7) / 100)
-    np.testing.assert_array_equal(spread_of(estimates, a_study()), estimates.covariance)
+    np.testing.assert_allclose(spread_of(estimates), estimates.covariance, rtol=1e-14)
 
 
-@pytest.mark.parametrize(
-    ("extra", "z"),
-    [
-        pytest.param("", Z, id="at 95 %"),
-        pytest.param("confidence = 0.8\n", scipy_stats.norm.ppf(0.9), id="at the study's confidence"),
-    ],
-)
-def test_what_is_unseen_adds_to_each_scores_own_variance_and_to_no_covariance(extra, z):
+def test_draws_are_as_wide_as_the_intervals_and_as_correlated_as_the_estimates():
     factor = np.random.default_rng(2).normal(size=(6, 6))
-    unseen = np.array([0.0, 0.3, 0.0, 1.2, 0.0, 0.1])
-    estimates = replace(scores([*PEOPLE, *BUSINESS], unseen=unseen), covariance=factor @ factor.T)
+    wide = np.array([1.0, 0.3, 2.0, 1.2, 0.7, 0.1])
+    estimates = replace(scores([*PEOPLE, *BUSINESS], std_dev=wide), covariance=factor @ factor.T)
     before = estimates.covariance.copy()
-    spread = spread_of(estimates, a_study(text=extra + STUDY))
-    np.testing.assert_allclose(spread - before, np.diag((unseen / z) ** 2), atol=1e-14)
+    spread = spread_of(estimates)
+    np.testing.assert_allclose(np.sqrt(np.diag(spread)), wide, rtol=1e-12)
+    errors = np.sqrt(np.diag(before))
+    np.testing.assert_allclose(spread / np.outer(wide, wide), before / np.outer(errors, errors), atol=1e-12)
     np.testing.assert_array_equal(estimates.covariance, before)
 
 
-def test_scores_without_known_variance_are_as_uncertain_as_the_longer_side_of_their_interval():
-    estimates = scores([*PEOPLE, *BUSINESS], variance=[0.01, NAN, 0.02, 0.01, 0.01, 0.01])
+def test_scores_without_known_variance_are_drawn_by_themselves():
+    estimates = scores([*PEOPLE, *BUSINESS], variance=[0.01, NAN, 0.0, 0.01, 0.01, 0.01], std_dev=[0.1] * 3 + [0.2] * 3)
     estimates.covariance[0, 1] = estimates.covariance[1, 0] = NAN
-    before = estimates.covariance.copy()
-    spread = spread_of(estimates, a_study())
-    expected = np.diag([0.01, (0.5 / Z) ** 2, 0.02, 0.01, 0.01, 0.01])
-    np.testing.assert_allclose(spread, expected, rtol=1e-12)
-    np.testing.assert_array_equal(estimates.covariance, before)
+    np.testing.assert_allclose(spread_of(estimates), np.diag([0.01] * 3 + [0.04] * 3), rtol=1e-12)
 
 
 def test_scores_that_are_known_exactly_do_not_vary():
     estimates = scores([*PEOPLE, *BUSINESS], variance=0.0, df=NAN, reach=0.0)
-    assert not spread_of(estimates, a_study()).any()
+    assert not spread_of(estimates).any()
     points = matrix(a_study(), estimates).points
     assert points["tier"].tolist() == [1, 3, 2]
     assert points["tier_confidence"].tolist() == [1, 1, 1]
@@ -156,27 +152,18 @@ DRAWN = 4 * math.sqrt(0.25 / 10_000)
 """Four standard errors of a share of the draws."""
 
 
-@pytest.mark.parametrize("df", [2, 5])
-def test_the_tier_of_a_small_groups_issue_is_as_sure_as_students_t(df):
+@pytest.mark.parametrize("variance", [0.01, 0.0], ids=["a variance was seen", "none was seen"])
+def test_the_tier_of_a_small_groups_issue_is_as_sure_as_its_interval_is_wide(variance):
     """The business axis is known exactly, so that only importance to people is in doubt."""
     people = np.array([3.3, 2.6, 3.1])
-    estimates = scores([*people, 4.0, 2.0, 1.0], variance=[0.04] * 3 + [0.0] * 3, df=[df] * 3 + [NAN] * 3)
+    estimates = scores(
+        [*people, 4.0, 2.0, 1.0], variance=[variance] * 3 + [0.0] * 3, std_dev=[0.4] * 3 + [0.0] * 3, df=1.0
+    )
     points = matrix(a_study(FIXED), estimates).points
-    above = scipy_stats.t.sf(3, df, people, 0.2)
+    above = scipy_stats.norm.sf(3, people, 0.4)
     assert points["tier"].tolist() == [1, 3, 2]
     assert points["tier_confidence"].tolist() == pytest.approx([above[0], 1 - above[1], above[2]], abs=DRAWN)
     assert points["p_material"].tolist() == pytest.approx([1, above[1], above[2]], abs=DRAWN)
-
-
-def test_issues_that_everybody_rated_alike_are_as_sure_as_what_is_unseen_leaves_them():
-    """No variance was seen, whatever the degrees of freedom: the draws are normal, the unseen part their 97.5 %."""
-    people = np.array([3.3, 2.6, 3.1])
-    estimates = scores(
-        [*people, 4.0, 2.0, 1.0], variance=0.0, unseen=[0.8] * 3 + [0.0] * 3, df=[NAN, 1.0, NAN, NAN, NAN, NAN]
-    )
-    points = matrix(a_study(FIXED), estimates).points
-    above = scipy_stats.norm.sf(3, people, 0.8 / Z)
-    assert points["tier_confidence"].tolist() == pytest.approx([above[0], 1 - above[1], above[2]], abs=DRAWN)
 
 
 @pytest.mark.parametrize("lone", [[1], [4], [1, 4]], ids=["on one axis", "on the other", "on both"])
@@ -188,3 +175,55 @@ def test_where_a_variance_is_unknown_the_tier_stands_without_a_confidence(lone):
     assert points["material"].tolist() == [True, False, True]
     assert points.loc[1, ["tier_confidence", "p_material"]].isna().all()
     assert points.loc[[0, 2], ["tier_confidence", "p_material"]].eq(1).all(axis=None)
+
+
+# Joint regions
+
+
+def joint(study, *, both=True, ratings=None):
+    """A group that both axes ask, or one for each."""
+    if ratings is None:
+        latent = np.random.default_rng(3).normal(size=(60, 6)) + np.random.default_rng(4).normal(size=(60, 1))
+        ratings = np.clip(np.rint(3 + latent), 1, 5)
+    members = np.ones((60, 2)) if both else np.repeat(np.eye(2), 30, axis=0)
+    sample = summarise(moments_of(block(ratings, members), midpoint=3.0, points=(1, 2, 3, 4, 5)))
+    estimates = scores_of(study, sample)
+    return sample, estimates, joint_table(study, sample, estimates)
+
+
+ASKED = STUDY.replace('column = "{label}"', 'column = "{label}"\ngroups = { staff = 1 }').replace(
+    'column = "Impact of {label}"', 'column = "Impact of {label}"\ngroups = { buyers = 1 }'
+)
+
+
+def test_scores_that_share_no_respondent_are_not_correlated():
+    _, _, table = joint(a_study(text=ASKED), both=False)
+    assert (table["shared"] == 0).all()
+    assert (table["correlation"] == 0).all()
+
+
+def test_the_correlation_of_two_scores_of_the_same_people_is_that_of_their_ratings():
+    rng = np.random.default_rng(7)
+    ratings = np.clip(np.rint(3 + rng.normal(size=(60, 6)) + rng.normal(size=(60, 1))), 1, 5)
+    study = a_study()
+    _, _, table = joint(study, ratings=ratings)
+    assert (table["shared"] == 60).all()
+    for issue in range(3):
+        expected = np.corrcoef(ratings[:, issue], ratings[:, 3 + issue])[0, 1]
+        assert table["correlation"][issue] == pytest.approx(expected, rel=1e-9)
+
+
+def test_every_point_of_the_ellipse_has_the_same_mahalanobis_distance():
+    study = a_study()
+    _, estimates, table = joint(study)
+    spread = spread_of(estimates)
+    for issue, row in table.iterrows():
+        sigma = spread[np.ix_([3 + issue, issue], [3 + issue, issue])]
+        angle = np.radians(row["angle"])
+        axes = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        turn = np.linspace(0, 2 * np.pi, 17)
+        points = axes @ np.array([row["semi_major"] * np.cos(turn), row["semi_minor"] * np.sin(turn)])
+        distance = np.einsum("ik,ij,jk->k", points, np.linalg.inv(sigma), points)
+        df = estimates.df[[issue, 3 + issue]].min()
+        np.testing.assert_allclose(distance, 2 * scipy_stats.f.ppf(0.95, 2, df), rtol=1e-8)
+        assert row["semi_major"] >= row["semi_minor"] > 0

@@ -16,9 +16,10 @@ PLENTY = tuple(f"{k},{('Staff', 'Customer')[k % 2]},{1 + k % 5},5,3,4,{1 + k % 4
 
 
 def told(folder: Path, study: str = STUDY, rows: tuple[str, ...] = ROWS) -> list[str]:
-    """The notices but for those of agreement, which groups of two and three give by chance and one test is about."""
+    """The notices but for those that groups of two and three give by their size, which have tests of their own."""
+    small = "All ratings of group", "The intervals on", "Had those who did not rate"
     notices = assess(write_study(folder, study=study, rows=rows)).warnings
-    return [notice for notice in notices if not notice.startswith("All ratings of group")]
+    return [notice for notice in notices if not notice.startswith(small)]
 
 
 def test_a_study_with_nothing_amiss_has_no_notice(tmp_path):
@@ -36,7 +37,7 @@ def test_a_group_whose_ratings_are_all_equal_is_named_with_the_issues(tmp_path):
     )
     assert people == (
         "All ratings of group Buyers on “Importance to people” are equal for: Ethics. They show no spread; the "
-        "intervals reach as far as so many equal answers leave open."
+        "intervals allow for answers that nobody gave."
     )
     assert "“Impact on the business” are equal for: Climate, Ethics." in business
 
@@ -79,7 +80,7 @@ def test_a_group_whose_ratings_are_all_equal_is_named_with_the_issues(tmp_path):
                 "Group Staff has a single rating on “Importance to people” of: Climate, Safety, Ethics. It shows no "
                 "spread; the other groups' stands in for it.",
                 "Group Staff has a single rating on “Impact on the business” of: Climate, Safety, Ethics. It shows no "
-                "spread; nor does any other group, so the score may lie anywhere on the scale.",
+                "spread; nor does any other group, so its interval takes in most of the scale.",
             ],
             id="a single rating that nobody on the axis lends a spread",
         ),
@@ -182,3 +183,60 @@ def test_whose_means_are_hidden(tmp_path):
         "work them out.",
     ]
     assert told(tmp_path / "plenty", STUDY.replace('profile = "off"', INTERNAL), PLENTY) == []
+
+
+def notices_of(folder: Path, start: str, **study) -> list[str]:
+    return [notice for notice in assess(write_study(folder, **study)).warnings if notice.startswith(start)]
+
+
+def test_intervals_that_rest_on_the_ends_of_the_scale_are_named(tmp_path):
+    rows = tuple(
+        f"{k},{('Staff', 'Customer')[k % 2]},{1 + k % 5},5,{2 + k % 3},3,{1 + k % 4},{1 + k % 3}" for k in range(30)
+    )
+    assert notices_of(tmp_path, "The intervals on", rows=rows) == [
+        "The intervals on “Importance to people” of some issues rest more on the ends of the scale than on the "
+        "answers, which are too few or too much alike; treat them as unreliable: Safety.",
+        "The intervals on “Impact on the business” of some issues rest more on the ends of the scale than on the "
+        "answers, which are too few or too much alike; treat them as unreliable: Climate.",
+    ]
+
+
+def test_issues_whose_tier_hangs_on_missing_answers_are_named(tmp_path):
+    """Climate lies above both thresholds; a third of staff did not rate it, and it would not had they given 1."""
+    rows = (
+        *(f"{k},Staff,{5 if k % 3 else ''},3,2,5,3,2" for k in range(30)),
+        *(f"{k},Customer,5,3,2,5,3,2" for k in range(30, 40)),
+    )
+    study = STUDY + "\n[tiers.thresholds]\npeople = 4.5\nbusiness = 4.5\n"
+    assert notices_of(tmp_path, "Had those", rows=rows, study=study) == [
+        "Had those who did not rate them all rated at one end of the scale, these issues could be in another tier: "
+        "Climate."
+    ]
+    sure = STUDY + "\n[tiers.thresholds]\npeople = 3.5\nbusiness = 4.5\n"
+    assert notices_of(tmp_path / "sure", "Had those", rows=rows, study=sure) == []
+
+
+def test_what_raking_did_to_a_group_is_told(tmp_path):
+    """Of thirty staff twenty are women; half should be: weights 3/4 and 3/2, and 30² / (20 · 9/16 + 10 · 9/4) = 26.7."""
+    rows = tuple(f"{k},Staff,{'f' if k % 3 else 'm'},{1 + k % 5},3,4,3,{1 + k % 4},2" for k in range(30))
+    header = "id,group,Sex,Climate,Safety,Ethics,Impact of Climate,Impact of Safety,Impact of Ethics"
+    study = STUDY.replace('label = "Staff"\n', 'label = "Staff"\n[groups.margins.Sex]\nf = 1\nm = 1\n')
+    start = "Group Staff is raked to Sex. The weights run from 0.75 to 1.50 times their mean, and 30 respondents count "
+    assert notices_of(tmp_path, "Group Staff is raked", rows=rows, header=header, study=study) == [
+        start + "as 27. With fewer than 200 respondents its standard errors leave out what raking gains, because they "
+        "would otherwise promise too much."
+    ]
+    trimmed = study + "\n[weighting]\ntrim = [0.8, 1.3]\n"
+    assert notices_of(tmp_path / "t", "Trimming", rows=rows, header=header, study=trimmed) == [
+        "Trimming leaves f (Sex) at 56.7 % of group Staff instead of 50.0 %.",
+        "Trimming leaves m (Sex) at 43.3 % of group Staff instead of 50.0 %.",
+    ]
+
+
+def test_where_group_weights_come_from_is_told(tmp_path):
+    judged = 'group_weights = "judged"\n[[axes.business.judges]]\njudgements = { "staff/buyers" = 3 }\n'
+    text = STUDY.replace("[matrix]", judged + "[matrix]")
+    assert notices_of(tmp_path, "The group weights", study=text) == [
+        "The group weights of “Impact on the business” come from the pairwise comparisons of one judge (consistency "
+        "ratio 0.00)."
+    ]

@@ -280,6 +280,8 @@ class Source:
         for i in np.flatnonzero(members.any(axis=1)):
             text = column[int(i)]
             if not text.strip():
+                if not any(self.study.groups[group].strata for group in np.flatnonzero(members[i])):
+                    continue
                 told = Unreadable("no stratum is named.", "name it, or take `stratum` out of the study file.")
                 self._tell(faults, told, rows[i], self.columns.stratum)
             strata[i] = stratum_code(text)

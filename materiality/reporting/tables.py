@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,18 @@ def tables(assessment: Assessment) -> dict[str, pd.DataFrame]:
     return {
         "matrix": assessment.matrix.points,
         "scores": assessment.scores,
+        "unreliable": assessment.unreliable,
+        "ranks": assessment.ranks,
+        "joint": assessment.joint,
         "group_scores": assessment.group_scores,
+        "differences": assessment.differences,
+        "agreement": assessment.agreement,
         "weights": assessment.weights,
+        "weighting": assessment.weighting,
+        "margins": assessment.margins,
+        "nonresponse": assessment.nonresponse,
+        "bounds": assessment.bounds,
+        "centred": assessment.centred,
         "flagged": assessment.flagged,
     }
 
@@ -33,7 +44,7 @@ def write_tables(assessment: Assessment, folder: Path) -> None:
     """Write every table as CSV: UTF-8, `.` decimals, missing as empty."""
     folder.mkdir()
     for name, table in tables(assessment).items():
-        if name == "flagged" and table.empty:
+        if table.empty:
             continue
         table.to_csv(folder / f"{name}.csv", index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
     write_dispositions(assessment, folder / "dispositions.csv")
@@ -92,6 +103,7 @@ def result(assessment: Assessment) -> dict[str, Any]:
             }
             for export in assessment.gathered.exports
         ],
+        "concord": [{name: _number(value) for name, value in asdict(one).items()} for one in assessment.concords],
         **{name: records(table) for name, table in tables(assessment).items()},
         "warnings": list(assessment.warnings),
     }

@@ -1,0 +1,151 @@
+"""How far scores, ranks and tiers depend on choices: flagged rows, missing answers, response style."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from materiality.errors import Faults
+from materiality.estimates import Estimates, Sample, summarise
+from materiality.groups import known_errors
+from materiality.matrix import Matrix, build_matrix
+from materiality.moments import Moments, moments_of, no_moments
+from materiality.nonresponse import bounds, movable_tiers
+from materiality.spooling import Spool
+from materiality.study import Study, ThresholdRule
+from materiality.style import centred
+from materiality.weights import weigh
+
+FLAGGED_COLUMNS = ["axis", "issue", "estimate", "without_flagged", "difference", "tier", "tier_without_flagged"]
+
+
+def flagged_table(
+    study: Study,
+    moments: Moments,
+    estimates: Estimates,
+    matrix: Matrix,
+    score: Callable[[Study, Sample], Estimates],
+    generator: np.random.Generator,
+) -> tuple[pd.DataFrame, str]:
+    """Scores and tiers with and without the flagged rows.
+
+    The rows that are left are raked anew. Where they no longer can be, because a category is gone, their design
+    weights stand.
+
+    Returns
+    -------
+    table : DataFrame
+        Empty where no row, or every row, was flagged.
+    notice : str
+        Says so where raking failed; empty otherwise.
+    """
+    rest = moments.without_flagged()
+    if len(rest.cells) in (0, len(moments.cells)):
+        return pd.DataFrame(columns=FLAGGED_COLUMNS), ""
+    unfit = Faults()
+    without = score(study, summarise(rest, weigh(study, rest, unfit, "")))
+    tiers = build_matrix(study, without, generator).points["tier"]
+    axes = len(study.axes)
+    table = pd.DataFrame(
+        {
+            "axis": np.repeat(list(study.axes), len(study.issues)),
+            "issue": [issue.id for issue in study.issues] * axes,
+            "estimate": estimates.values,
+            "without_flagged": without.values,
+            "difference": without.values - estimates.values,
+            "tier": pd.concat([matrix.points["tier"]] * axes, ignore_index=True),
+            "tier_without_flagged": pd.concat([tiers] * axes, ignore_index=True),
+        }
+    )
+    notice = "Without the flagged rows some margins cannot be met; the comparison without them is not raked there."
+    return table, notice if unfit else ""
+
+
+def bounds_table(study: Study, sample: Sample, estimates: Estimates, matrix: Matrix) -> pd.DataFrame:
+    """How far each score could lie if all answers that are no rating were at one end of the scale (Manski 1989).
+
+    Returns
+    -------
+    DataFrame
+        axis, issue, estimate, lowest, highest (bounds, in points), missing (share of the score's weight without a
+        rating), best_tier, worst_tier (that the issue could reach by its own missing answers; on the matrix's axes).
+    """
+    issues = len(study.issues)
+    questions = np.array(study.layout.question_of).ravel()
+    weights = np.repeat(np.array(study.layout.group_weights), issues, axis=0)
+    found = bounds(sample, questions, weights, low=study.scale.low, high=study.scale.high)
+    places = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+    rules = tuple(study.tiers.thresholds.get(axis, ThresholdRule.MEAN) for axis in (study.x, study.y))
+    shape = (len(study.axes), issues)
+    values, low, high = (a.reshape(shape)[places] for a in (estimates.values, found.low, found.high))
+    known = np.isfinite(values)
+    movable = movable_tiers(
+        values,
+        np.where(known, np.minimum(low, values), np.nan),
+        np.where(known, np.maximum(high, values), np.nan),
+        (rules[0], rules[1]),
+        midpoint=study.scale.midpoint,
+    )
+
+    def tiers(which: NDArray[np.float64]) -> pd.Series:
+        return pd.Series(np.tile(which, len(study.axes))).astype("Int64")
+
+    return pd.DataFrame(
+        {
+            "axis": np.repeat(list(study.axes), issues),
+            "issue": [issue.id for issue in study.issues] * len(study.axes),
+            "estimate": estimates.values,
+            "lowest": found.low,
+            "highest": found.high,
+            "missing": found.missing,
+            "tier": pd.concat([matrix.points["tier"]] * len(study.axes), ignore_index=True),
+            "best_tier": tiers(movable.best),
+            "worst_tier": tiers(movable.worst),
+        }
+    )
+
+
+def centred_table(study: Study, rows: Spool, estimates: Estimates, score: Callable[..., Estimates]) -> pd.DataFrame:
+    """Ranks by ratings less each person's own mean, beside the ranks by the ratings themselves.
+
+    A lenient person's ratings are then no higher than a strict one's. A score says by how many points an issue is rated
+    above what the same people give on average; it has no place on the scale, so thresholds do not apply. It cannot tell
+    leniency from finding everything important, and where answers are missing a person who rated only favourites
+    counts as if they were middling (Fischer 2004).
+
+    Returns
+    -------
+    DataFrame
+        axis, issue, centred (points above the person's mean), std_error, rank, rank_centred.
+    """
+    axes = [np.array(questions) for questions in study.layout.question_of]
+    moments = no_moments(len(study.layout.questions), len(study.groups), 0.0)
+    for block, flags in rows.blocks():
+        moments += moments_of(centred(block, axes), midpoint=0.0, flags=flags, apart=study.weighting.trim is not None)
+    sample = summarise(moments, weigh(study, moments, Faults(), ""))
+    found = score(study, sample, unbounded=True)
+    issues = len(study.issues)
+    tables = []
+    for k, axis in enumerate(study.axes):
+        here = slice(k * issues, (k + 1) * issues)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "axis": axis,
+                    "issue": [issue.id for issue in study.issues],
+                    "centred": found.values[here],
+                    "std_error": known_errors(found)[here],
+                    "rank": _ranks(estimates.values[here]),
+                    "rank_centred": _ranks(found.values[here]),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _ranks(values: NDArray[np.float64]) -> pd.Series:
+    """From the highest down; equal values, rounding aside, share the better rank."""
+    return pd.Series(values).round(9).rank(ascending=False, method="min").astype("Int64")
