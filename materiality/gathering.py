@@ -23,13 +23,15 @@ from materiality.cleaning import (
 )
 from materiality.errors import Faults, MaterialityError
 from materiality.moments import Moments, moments_of, no_moments
-from materiality.reading import Source, duplicated, open_exports
+from materiality.reading import Source, duplicated, open_exports, stratum_code
 from materiality.responses import NO_CATEGORY, Block
 from materiality.spooling import Spool
 from materiality.study import Action, NoCategory, Study, draft_study, study_path
 from materiality.weights import Weights, unraked, weigh
 
 Progress = Callable[[str, int], None]
+MOST_CELLS = 4_000
+"""Cells that are worked with where trimming keeps different design weights apart."""
 ROWS_TOLD = 8
 """Rows that one message names."""
 
@@ -129,7 +131,7 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
             reason = np.zeros_like(reason)
         ledger.correct(twins, reason, flags)
         set_aside(twins.take(reason == KEPT), flags[reason == KEPT])
-    total, rows = _compared(spool, typical, study, ledger, lacking)
+    total, rows = _compared(spool, typical, study, ledger, lacking, faults)
     lacking.tell(faults)
     counts = ledger.counts()
     exports = tuple(
@@ -150,7 +152,9 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
     return Gathered(total, weights, rows, ledger, exports, simulated)
 
 
-def _compared(spool: Spool, typical: Typical, study: Study, ledger: Ledger, lacking: _Lacking) -> tuple[Moments, Spool]:
+def _compared(
+    spool: Spool, typical: Typical, study: Study, ledger: Ledger, lacking: _Lacking, faults: Faults
+) -> tuple[Moments, Spool]:
     """The moments of the rows that stay once each is compared with all of them, and those rows."""
     total = no_moments(len(study.layout.questions), len(study.groups), study.scale.midpoint)
     rows = Spool()
@@ -162,6 +166,14 @@ def _compared(spool: Spool, typical: Typical, study: Study, ledger: Ledger, lack
         lacking.note(block.take(kept))
         total += _moments(block.take(kept), study, compared[kept])
         rows.add(block.take(kept), compared[kept])
+        if study.weighting.trim is not None and len(total.cells) > MOST_CELLS:
+            faults.add(
+                f"weights are to be trimmed, and there are more than {MOST_CELLS:,} different design weights and "
+                "combinations of categories.",
+                mend="round the design weights in the export, or take trim out of [weighting].",
+                file=ledger.exports[0],
+            )
+            break
     return total, rows
 
 
@@ -248,10 +260,22 @@ def _check_kept(
             mend="look at the reasons; the group column, the scale's labels or [cleaning] may not fit the export.",
             file=", ".join(export.name for export in exports),
         )
-    for group, n in zip(study.groups, respondents, strict=True):
+    for g, (group, n) in enumerate(zip(study.groups, respondents, strict=True)):
         if group.population is not None and n > group.population:
             faults.add(
                 f"groups ('{group.id}').population is {group.population}, and {n} respondents of it answered.",
                 mend="correct population in [[groups]], or look for duplicates in the exports.",
                 file=study_file.name,
             )
+        for name, people in group.strata.items():
+            here = sum(
+                sums.n
+                for cell, sums in moments.cells.items()
+                if g in cell.groups and cell.stratum == stratum_code(name)
+            )
+            if here > people:
+                faults.add(
+                    f"groups ('{group.id}').strata.{name} is {people}, and {here} respondents of it answered.",
+                    mend="correct it in [[groups]], or look for duplicates in the exports.",
+                    file=study_file.name,
+                )

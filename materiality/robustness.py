@@ -9,11 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from materiality.errors import Faults
-from materiality.estimates import Estimates, Sample, summarise
-from materiality.groups import known_errors
+from materiality.estimates import Estimates, Sample, score_weights, summarise
+from materiality.groups import known_errors, population_of
 from materiality.matrix import Matrix, build_matrix
 from materiality.moments import Moments, moments_of, no_moments
 from materiality.nonresponse import bounds, movable_tiers
+from materiality.replicates import ReplicateMethod, replicate_std_errors
+from materiality.responses import Block, stack
 from materiality.spooling import Spool
 from materiality.study import Study, ThresholdRule
 from materiality.style import centred
@@ -149,3 +151,56 @@ def centred_table(study: Study, rows: Spool, estimates: Estimates, score: Callab
 def _ranks(values: NDArray[np.float64]) -> pd.Series:
     """From the highest down; equal values, rounding aside, share the better rank."""
     return pd.Series(values).round(9).rank(ascending=False, method="min").astype("Int64")
+
+
+def replicates_table(study: Study, rows: Spool, sample: Sample, estimates: Estimates) -> pd.DataFrame:
+    """Standard errors of the scores by replicate weights beside the linearised ones; empty unless the study asks.
+
+    A second route: respondents (or clusters) are left out one at a time, or drawn anew with replacement, and the groups
+    raked again each time. For a check, never for intervals (see `replicates`). Holds the kept rows in memory.
+
+    Returns
+    -------
+    DataFrame
+        axis, issue, std_error, jackknife, bootstrap; in points.
+    """
+    columns = ["axis", "issue", "std_error", "jackknife", "bootstrap"]
+    if not study.weighting.replicates:
+        return pd.DataFrame(columns=columns)
+    block = stack([one for one, _ in rows.blocks()])
+    questions = np.array(study.layout.question_of).ravel()
+    weights = np.repeat(np.array(study.layout.group_weights), len(study.issues), axis=0)
+    weights = score_weights(sample, questions, weights)
+    found = {
+        method: replicate_std_errors(
+            study,
+            block,
+            questions,
+            weights,
+            method=method,
+            seed=study.seed,
+            replicates=study.weighting.replicates,
+            population=_by_row(study, sample.moments, block),
+        ).std_error
+        for method in ReplicateMethod
+    }
+    return pd.DataFrame(
+        {
+            "axis": np.repeat(list(study.axes), len(study.issues)),
+            "issue": [issue.id for issue in study.issues] * len(study.axes),
+            "std_error": known_errors(estimates),
+            "jackknife": found[ReplicateMethod.JACKKNIFE],
+            "bootstrap": found[ReplicateMethod.BOOTSTRAP],
+        }
+    )[columns]
+
+
+def _by_row(study: Study, moments: Moments, block: Block) -> NDArray[np.float64] | None:
+    """How many people the stratum of each respondent has in each group, shape (rows, groups)."""
+    population = population_of(study, moments)
+    if population is None:
+        return None
+    known = {(g, cell.stratum): population[k, g] for k, cell in enumerate(moments.cells) for g in cell.groups}
+    return np.array(
+        [[known.get((g, int(stratum)), np.nan) for g in range(moments.groups)] for stratum in block.stratum]
+    ).reshape(len(block), moments.groups)

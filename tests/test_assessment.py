@@ -698,3 +698,22 @@ def test_an_axis_beside_the_matrix_that_nobody_answered_leaves_the_others_their_
     assert assessment.scores["estimate"][:6].tolist() == [4.5, 4.5, 3.0, 4.5, 3.5, 2.5]
     assert assessment.scores["estimate"][6:].isna().all()
     assert assessment.matrix.points["tier"].tolist() == [1, 2, 3]
+
+
+def test_haibeis_whole_covariance_over_both_axes_equals_a_sum_over_its_47_rows(haibei):
+    """People in several groups, both axes at once: every pair of scores, by the method's definition, with loops."""
+    assessment, answers, groups = haibei
+    study = assessment.study
+    weights = np.array(study.layout.group_weights)
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    parts = np.zeros((len(answers), len(study.axes) * len(study.issues)))
+    for g, group in enumerate(study.groups):
+        inside = groups.map(lambda names, group=group: group.id in names).to_numpy()
+        ratings = answers.to_numpy()[inside]
+        rated = ~np.isnan(ratings)
+        deviation = np.where(rated, ratings - np.nanmean(ratings, axis=0), 0.0) / rated.sum(axis=0)
+        factor = np.sqrt(inside.sum() / (inside.sum() - 1))
+        for k in range(len(study.axes)):
+            columns = slice(k * len(study.issues), (k + 1) * len(study.issues))
+            parts[np.flatnonzero(inside), columns] += factor * weights[k, g] * deviation
+    np.testing.assert_allclose(assessment.estimates.covariance, parts.T @ parts, rtol=1e-9, atol=1e-15)

@@ -217,7 +217,7 @@ def test_issues_whose_tier_hangs_on_missing_answers_are_named(tmp_path):
 
 
 def test_what_raking_did_to_a_group_is_told(tmp_path):
-    """Of thirty staff twenty are women; half should be: weights 3/4 and 3/2, and 30² / (20 · 9/16 + 10 · 9/4) = 26.7."""
+    """Twenty of thirty are women, half should be: weights 3/4 and 3/2, and 30² / (20 · 9/16 + 10 · 9/4) = 26.7."""
     rows = tuple(f"{k},Staff,{'f' if k % 3 else 'm'},{1 + k % 5},3,4,3,{1 + k % 4},2" for k in range(30))
     header = "id,group,Sex,Climate,Safety,Ethics,Impact of Climate,Impact of Safety,Impact of Ethics"
     study = STUDY.replace('label = "Staff"\n', 'label = "Staff"\n[groups.margins.Sex]\nf = 1\nm = 1\n')

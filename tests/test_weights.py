@@ -298,7 +298,8 @@ def test_a_cell_that_names_no_category_is_told_with_the_nearest(tmp_path):
     assert told(write_study(tmp_path / "s", study=WITH_MARGINS, header=HEADER, rows=rows)) == (
         "responses.csv, row 7, column 'Sex': 'femal' is no category of the margins of group 'staff'. "
         "Nearest: 'female'.\n"
-        "  Mend: correct the cell, add it to margins, or say which category it means under categories.Sex in that group."
+        "  Mend: correct the cell, add it to margins, or say which category it means under categories.Sex in that "
+        "group."
     )
 
 
