@@ -24,7 +24,7 @@ from materiality.groups import (
 from materiality.matrix import Matrix, build_matrix, joint_table, spread_of
 from materiality.notices import notices
 from materiality.ranks import rank_sets
-from materiality.robustness import bounds_table, centred_table, flagged_table, replicates_table
+from materiality.robustness import bounds_table, centred_table, flagged_table, leniency_table, replicates_table
 from materiality.study import Study, study_path
 from materiality.weights import diagnostics_table, weights_table
 
@@ -50,7 +50,7 @@ class Assessment:
         Scores, one axis after the other, each over the issues.
     matrix : Matrix
     scores, unreliable, ranks, joint, group_scores, differences, agreement, weights, weighting, margins, nonresponse, \
-    bounds, centred, replicates, flagged : DataFrame
+    bounds, centred, leniency, replicates, flagged : DataFrame
         The tables of the same names (`docs/outputs.md`), unrounded; `margins` is empty where no group was raked,
         `replicates` where the study asks for none, and `flagged` where no row was flagged.
     concords : tuple of Concord
@@ -81,6 +81,7 @@ class Assessment:
     nonresponse: pd.DataFrame
     bounds: pd.DataFrame
     centred: pd.DataFrame
+    leniency: pd.DataFrame
     replicates: pd.DataFrame
     flagged: pd.DataFrame
     simulated: bool
@@ -143,6 +144,7 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         nonresponse=nonresponse_table(study, sample),
         bounds=bounds,
         centred=centred_table(study, gathered.rows, estimates, scores_of),
+        leniency=leniency_table(study, gathered.rows),
         replicates=replicates_table(study, gathered.rows, sample, estimates),
         flagged=flagged,
         simulated=gathered.simulated,

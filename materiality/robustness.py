@@ -14,13 +14,16 @@ from materiality.groups import known_errors, population_of
 from materiality.matrix import Matrix, build_matrix
 from materiality.moments import Moments, moments_of, no_moments
 from materiality.nonresponse import bounds, movable_tiers
-from materiality.replicates import ReplicateMethod, replicate_std_errors
+from materiality.replicates import ReplicateMethod, keys_of, replicate_std_errors
 from materiality.responses import Block, stack
 from materiality.spooling import Spool
 from materiality.study import Study, ThresholdRule
-from materiality.style import centred
+from materiality.style import LARGEST, centred, leniency
 from materiality.weights import weigh
 
+ENOUGH = 2.0
+"""Ratings to read for a model of the respondents, as a multiple of those that it takes at most."""
+MOST_KEY = 0xFFFFFFFFFFFFF000
 FLAGGED_COLUMNS = ["axis", "issue", "estimate", "without_flagged", "difference", "tier", "tier_without_flagged"]
 
 
@@ -146,6 +149,60 @@ def centred_table(study: Study, rows: Spool, estimates: Estimates, score: Callab
             )
         )
     return pd.concat(tables, ignore_index=True)
+
+
+def leniency_table(study: Study, rows: Spool) -> pd.DataFrame:
+    """Issues by their level once each person's own level is taken out, from a model with a random intercept.
+
+    Unweighted, and large groups count for more; see `style.leniency`, also for what it cannot tell. Of more than
+    20,000 ratings on an axis, respondents are taken by a hash of who they are.
+
+    Returns
+    -------
+    DataFrame
+        axis, issue, adjusted (points), std_error, rank, intraclass (the persons' share of the variance, one number per
+        axis), respondents. Empty where too few to publish were asked.
+    """
+    tables = []
+    for k, axis in enumerate(study.axes):
+        asked = np.array(study.layout.group_weights[k]) > 0
+        ratings, members, keys = _sampled(rows, list(study.layout.question_of[k]), asked)
+        found = leniency(ratings, members, keys=keys)
+        if found.respondents < study.privacy.hidden_below or not found.converged:
+            continue
+        tables.append(
+            pd.DataFrame(
+                {
+                    "axis": axis,
+                    "issue": [issue.id for issue in study.issues],
+                    "adjusted": found.effects,
+                    "std_error": found.std_error,
+                    "rank": _ranks(found.effects),
+                    "intraclass": found.intraclass,
+                    "respondents": found.respondents,
+                }
+            )
+        )
+    columns = ["axis", "issue", "adjusted", "std_error", "rank", "intraclass", "respondents"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
+
+
+def _sampled(
+    rows: Spool, questions: list[int], asked: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.uint64]]:
+    """Ratings, groups and keys of those asked; of very many a share, the same whatever the order of the rows."""
+    people = sum(int(block.members[:, asked].any(axis=1).sum()) for block, _ in rows.blocks())
+    share = min(1.0, ENOUGH * LARGEST / max(people * len(questions), 1))
+    parts = []
+    for block, _ in rows.blocks():
+        inside = block.members[:, asked].any(axis=1)
+        keys = keys_of(block)
+        inside &= keys <= np.uint64(share * MOST_KEY)
+        parts.append((block.ratings[inside][:, questions], block.members[inside][:, asked], keys[inside]))
+    if not parts:
+        return np.zeros((0, len(questions))), np.zeros((0, int(asked.sum())), np.bool_), np.zeros(0, np.uint64)
+    ratings, members, keys = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return ratings, members, keys
 
 
 def _ranks(values: NDArray[np.float64]) -> pd.Series:

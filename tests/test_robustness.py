@@ -98,3 +98,18 @@ def test_a_category_that_only_flagged_rows_have_leaves_the_comparison_unraked_an
     assert found.warnings[-1] == (
         "Without the flagged rows some margins cannot be met; the comparison without them is not raked there."
     )
+
+
+def test_adjusted_means_of_complete_answers_are_the_plain_means_and_the_share_is_that_of_analysis_of_variance(tmp_path):
+    """One group, complete answers: restricted maximum likelihood is the analysis of variance."""
+    rows = simulated_rows(10, {"staff": 50})
+    found = assessed(tmp_path, rows).leniency.set_index(["axis", "issue"]).loc["people"]
+    ratings = rows[PEOPLE].to_numpy()
+    n, k = ratings.shape
+    np.testing.assert_allclose(found["adjusted"], ratings.mean(axis=0), rtol=1e-9)
+    people = k * ratings.mean(axis=1).var(ddof=1)
+    residual = ratings - ratings.mean(axis=1, keepdims=True) - ratings.mean(axis=0) + ratings.mean()
+    error = (residual**2).sum() / ((n - 1) * (k - 1))
+    between = (people - error) / k
+    assert found["intraclass"].iloc[0] == pytest.approx(between / (between + error), rel=1e-6)
+    assert found["rank"].tolist() == (-ratings.mean(axis=0)).argsort().argsort().__add__(1).tolist()

@@ -36,6 +36,7 @@ def tables(assessment: Assessment) -> dict[str, pd.DataFrame]:
         "nonresponse": assessment.nonresponse,
         "bounds": assessment.bounds,
         "centred": assessment.centred,
+        "leniency": assessment.leniency,
         "replicates": assessment.replicates,
         "flagged": assessment.flagged,
     }
