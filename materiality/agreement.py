@@ -153,12 +153,13 @@ def adjusted(p_values: ArrayLike) -> Adjusted:
     if ((family < 0) | (family > 1)).any():
         raise ValueError("probabilities must lie from 0 to 1")
     holm, benjamini_hochberg = np.full(p_values.shape, np.nan), np.full(p_values.shape, np.nan)
-    if len(family):
-        # takes a third of a second or more, most of it for pandas
-        from statsmodels.stats.multitest import multipletests
-
-        holm[tested] = multipletests(family, method="holm")[1]
-        benjamini_hochberg[tested] = multipletests(family, method="fdr_bh")[1]
+    # in the words of the definitions: statsmodels' multipletests takes a second to import, of a run's five
+    order = np.argsort(family, kind="stable")
+    k = np.arange(1, len(family) + 1)
+    up, down = np.empty_like(family), np.empty_like(family)
+    up[order] = np.minimum(np.maximum.accumulate(family[order] * k[::-1]), 1.0)
+    down[order] = np.minimum.accumulate((family[order] * len(family) / k)[::-1])[::-1]
+    holm[tested], benjamini_hochberg[tested] = up, down
     return Adjusted(holm, benjamini_hochberg)
 
 

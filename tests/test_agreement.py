@@ -180,6 +180,17 @@ def test_adjusted_probabilities_follow_their_definitions(p_values):
     np.testing.assert_allclose(found.benjamini_hochberg, hochberg, rtol=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_adjusted_probabilities_equal_statsmodels(seed):
+    from statsmodels.stats.multitest import multipletests
+
+    p_values = np.random.default_rng(seed).uniform(size=30) ** 3
+    p_values[3] = p_values[7]
+    found = adjusted(p_values)
+    np.testing.assert_allclose(found.holm, multipletests(p_values, method="holm")[1], rtol=1e-14)
+    np.testing.assert_allclose(found.benjamini_hochberg, multipletests(p_values, method="fdr_bh")[1], rtol=1e-14)
+
+
 def test_adjusted_probabilities_keep_their_shape():
     found = adjusted([[0.01, NAN, 0.2], [0.5, 0.02, NAN]])
     expected = np.array([[0.04, NAN, 0.4], [0.5, 0.06, NAN]])
