@@ -26,7 +26,7 @@ from materiality.notices import notices
 from materiality.ranks import rank_sets
 from materiality.robustness import bounds_table, centred_table, flagged_table, leniency_table, replicates_table
 from materiality.study import Study, study_path
-from materiality.weights import diagnostics_table, weights_table
+from materiality.weights import diagnostics_table, margins_table, weights_table
 
 COMBINED = "combined"
 """Stands for an axis where ranks are by the mean of both scores."""
@@ -122,6 +122,7 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
     )
     ranks = _ranks_table(study, estimates)
     bounds = bounds_table(study, sample, estimates, matrix)
+    margins = margins_table(study, gathered.moments, gathered.weights)
     weighting = diagnostics_table(study, gathered.moments, gathered.weights)
     return Assessment(
         study=study,
@@ -140,7 +141,7 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         concords=concords(study, sample, gathered.rows),
         weights=weights_table(study, gathered.moments, gathered.weights),
         weighting=weighting,
-        margins=gathered.weights.margins,
+        margins=margins,
         nonresponse=nonresponse_table(study, sample),
         bounds=bounds,
         centred=centred_table(study, gathered.rows, estimates, scores_of),
@@ -157,7 +158,7 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
                 gathered.exports,
                 gathered.moments.without_flagged(),
                 weighting,
-                gathered.weights.margins,
+                margins,
                 bounds,
             ),
             *([unraked] if unraked else []),

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from materiality.intervals import Parts, score_interval
 from materiality.linearisation import Design, design_of, linearise
 from materiality.samples import Sample, rating_variances, score_weights, summarise, unanimous
-from materiality.stats import satterthwaite_df, t_interval
+from materiality.stats import ROUNDING, satterthwaite_df, t_interval
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -92,9 +92,11 @@ def estimate(
     for its population; where nobody's ratings vary, the target's variance is unknown (NaN).
 
     Intervals of averages (weights that are not negative, on a scale with ends) are those of `intervals.score_interval`,
-    which hold for small groups and for ratings piled up at an end. Those of differences add the squares of the reaches
-    of the groups' intervals, each towards its side, scaled to the joint variance where people are in both groups (Zou
-    and Donner 2008). On a scale without ends they are Student's t.
+    which hold for small groups and for ratings piled up at an end. Where a group has clusters they take the larger of
+    its own variance and that of leaving out one cluster at a time: clusters of unequal size would cover too little
+    otherwise. Intervals of differences add the squares of the reaches of the groups' intervals, each towards its side,
+    scaled to the joint variance where people are in both groups (Zou and Donner 2008). On a scale without ends
+    intervals are Student's t.
 
     Parameters
     ----------
@@ -182,6 +184,10 @@ def _own_parts(sample: Sample, questions: IntArray, design: Design, unasked: Flo
     effective[rated] = np.where(mine, spread.df, 0.0).sum(axis=0) + 1
     units = np.zeros((groups, q), np.int64)
     units[rated] = np.where(mine, spread.units, 0).sum(axis=0)
+    for g in range(groups):
+        jackknifed = _without_one_cluster(sample, design, g)
+        if jackknifed is not None:
+            variance[g] = np.where(rated[g], np.fmax(variance[g], jackknifed * unasked[g]), np.nan)
     return Parts(
         mean=sample.means[:, questions],
         n=units[:, questions],
@@ -189,6 +195,37 @@ def _own_parts(sample: Sample, questions: IntArray, design: Design, unasked: Flo
         variance=variance[:, questions],
         unasked=np.broadcast_to(unasked[:, None], (groups, len(questions))),
     )
+
+
+def _without_one_cluster(sample: Sample, design: Design, g: int) -> FloatArray | None:
+    """The variance of a group's means by leaving out one cluster at a time, by question; None without clusters.
+
+    A cluster that is large among its group draws the mean towards itself, and its u is small. Leaving it out moves the
+    mean by U_c / (1 − Ŵ_c/Ŵ), exactly; respondents by themselves count with their u.
+    """
+    q = sample.moments.questions
+    cells = [(k, cell, sums) for k, (cell, sums) in enumerate(sample.moments.cells.items()) if sample.members[k, g]]
+    if not any(cell.cluster for _, cell, _ in cells):
+        return None
+    centred = np.nan_to_num(sample.means[g] - sample.moments.midpoint)
+    total = np.where(sample.weights[g] > 0, sample.weights[g], 1.0)
+    found = np.zeros(q)
+    moved: dict[int, FloatArray] = {}
+    parts: dict[int, FloatArray] = {}
+    for k, cell, sums in cells:
+        f = sample.factors[k, g]
+        if cell.cluster:
+            around = f * (sums.first[q:] - centred * sums.first[:q]) / total
+            moved[cell.cluster] = moved.get(cell.cluster, 0.0) + around
+            parts[cell.cluster] = parts.get(cell.cluster, 0.0) + f * sums.first[:q] / total
+        else:
+            rr, ry, yy = np.diag(sums.second)[:q], np.diag(sums.second[q:, :q]), np.diag(sums.second)[q:]
+            found += f**2 * (yy - 2 * centred * ry + centred**2 * rr) / total**2
+    for cluster, around in moved.items():
+        left = 1 - parts[cluster]
+        found += np.square(np.divide(around, left, out=np.zeros(q), where=left > ROUNDING))
+    units = int(design.units[design.group == g].sum())
+    return np.asarray(found * (units - 1) / max(units, 1))
 
 
 def _some(parts: Parts, targets: NDArray[np.bool_] | IntArray) -> Parts:

@@ -194,9 +194,9 @@ def differences_table(study: Study, sample: Sample) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        axis, issue, group, other, difference (group less other, in points), std_error, conf_low, conf_high (Student's
-        t, from the joint covariance: people in both groups count as such), p and p_holm (Holm, over all differences
-        of the axis).
+        axis, issue, group, other, difference (group less other, in points), std_error (from the joint covariance:
+        people in both groups count as such), conf_low, conf_high (`estimates.estimate`), p (by the interval: below
+        1 − confidence where it leaves out 0) and p_holm (Holm, over all differences of the axis).
     """
     tables = []
     for k, axis in enumerate(study.axes):
@@ -209,7 +209,7 @@ def differences_table(study: Study, sample: Sample) -> pd.DataFrame:
         weights = np.tile(weights, (len(study.issues), 1))
         rated = ((sample.n[:, questions].T > 0) | (weights == 0)).all(axis=1)
         found = estimated(study, sample, questions, np.where(rated[:, None], weights, 0.0))
-        p = _two_sided(found)
+        p = _two_sided(study, found)
         tables.append(
             pd.DataFrame(
                 {
@@ -229,14 +229,13 @@ def differences_table(study: Study, sample: Sample) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _two_sided(found: Estimates) -> NDArray[np.float64]:
-    """p-values of Student's t; NaN without a standard error."""
-    from scipy.special import stdtr
+def _two_sided(study: Study, found: Estimates) -> NDArray[np.float64]:
+    """The level at which the interval would just take in no difference; NaN where it has no width."""
+    from scipy.special import ndtr, ndtri
 
-    error = known_errors(found)
-    usable = (error > 0) & (found.df > 0)
-    t = np.divide(np.abs(found.values), error, out=np.full(error.shape, np.nan), where=usable)
-    return np.asarray(2 * stdtr(np.where(usable, found.df, np.nan), -t))
+    reach = np.where(found.values > 0, found.values - found.low, found.high - found.values)
+    z = np.divide(np.abs(found.values), reach, out=np.full(reach.shape, np.nan), where=reach > 0)
+    return np.asarray(2 * ndtr(-z * ndtri(0.5 + study.confidence / 2)))
 
 
 def agreement_table(study: Study, sample: Sample) -> pd.DataFrame:
@@ -247,10 +246,11 @@ def agreement_table(study: Study, sample: Sample) -> pd.DataFrame:
     DataFrame
         axis, issue, statistic, df, p (Kruskal and Wallis, from the unweighted ratings), p_holm, p_bh (over the issues
         of the axis), epsilon_squared, std_dev (of the group means, by group weight), range, highest, lowest (groups).
-        The test takes groups as independent; people in several groups break that, and the table then leaves it out.
+        The test takes respondents and groups as independent; clusters and people in several groups break that, and
+        the table then leaves it out.
     """
     tables = []
-    shared = any(len(cell.groups) > 1 for cell in sample.moments.cells)
+    shared = any(len(cell.groups) > 1 or cell.cluster for cell in sample.moments.cells)
     for k, axis in enumerate(study.axes):
         groups = _shown_groups(study, sample, k)
         questions = np.array(study.layout.question_of[k])

@@ -138,6 +138,7 @@ class _Linearisation:
         for g, calibration in enumerate(self.sample.calibrations):
             if calibration is not None and self.residual[g]:
                 first = np.asarray([self.cells[k][1].first for k in calibration.cells])
+                first = first * calibration.start[:, None]
                 z = self.per[g] * (first[:, self.rating] - self.centred[g] * first[:, self.rated])
                 fitted[calibration.cells, g] = calibration.basis @ (calibration.basis.T @ z)
         return fitted

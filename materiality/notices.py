@@ -94,7 +94,9 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str
                 (True, "the other groups' stands in for it."),
                 (False, "nor does any other group, so its interval takes in most of the scale."),
             ):
-                alone = np.flatnonzero((n == 1) & ((others > 1).any(axis=0) == lends))
+                alone = np.flatnonzero(
+                    (n == 1) & ((others > 1).any(axis=0) == lends) & (study.privacy.hidden_below < 2)
+                )
                 if len(alone):
                     of = ", ".join(study.issues[i].name for i in alone)
                     yield f"Group {group} has a single rating on “{name}” of: {of}. It shows no spread; {then}"
@@ -114,9 +116,9 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str
 def _corrected(study: Study, sample: Sample) -> Iterator[str]:
     if study.weighting.finite_population:
         known = [
-            f"{group.name} ({n} of {group.population})"
+            f"{group.name} ({n} of {group.population or sum(group.strata.values())})"
             for group, n in zip(study.groups, sample.respondents, strict=True)
-            if group.population and n >= max(study.privacy.hidden_below, 1)
+            if (group.population or group.strata) and n >= max(study.privacy.hidden_below, 1)
         ]
         if known:
             yield f"Finite population correction applied to: {', '.join(known)}."
@@ -143,7 +145,7 @@ def _raked(study: Study, weighting: pd.DataFrame, margins: pd.DataFrame) -> Iter
             else ""
         )
     if len(margins):
-        off = margins[np.abs(margins["after"] - margins["wanted"]) > MISSED]
+        off = margins[((margins["after"] - margins["wanted"]).abs() > MISSED).fillna(value=False)]
         for row in off.to_dict("records"):
             yield (
                 f"Trimming leaves {row['category']} ({row['column']}) at {100 * row['after']:.1f} % of group "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from materiality.responses import Block, stack
 from materiality.spooling import Spool
 from materiality.study import Study, ThresholdRule
 from materiality.style import LARGEST, centred, leniency
-from materiality.weights import weigh
+from materiality.weights import stratum_factors, weigh
 
 ENOUGH = 2.0
 """Ratings to read for a model of the respondents, as a multiple of those that it takes at most."""
@@ -43,7 +44,8 @@ def flagged_table(
     Returns
     -------
     table : DataFrame
-        Empty where no row, or every row, was flagged.
+        Empty where no row, or every row, was flagged. Of an axis that asks a group with fewer flagged respondents than
+        the study's minimum, only tiers are given: the difference would tell what those few answered.
     notice : str
         Says so where raking failed; empty otherwise.
     """
@@ -65,8 +67,21 @@ def flagged_table(
             "tier_without_flagged": pd.concat([tiers] * axes, ignore_index=True),
         }
     )
+    few = _few_flagged(study, moments)
+    for k, axis in enumerate(study.axes):
+        if few[np.array(study.layout.group_weights[k]) > 0].any():
+            table.loc[table["axis"] == axis, ["without_flagged", "difference"]] = np.nan
     notice = "Without the flagged rows some margins cannot be met; the comparison without them is not raked there."
     return table, notice if unfit else ""
+
+
+def _few_flagged(study: Study, moments: Moments) -> NDArray[np.bool_]:
+    """Groups of which so few respondents were flagged that leaving them out would tell what they answered."""
+    n = np.zeros(len(study.groups), np.int64)
+    for cell, sums in moments.cells.items():
+        if cell.flags:
+            n[list(cell.groups)] += sums.n
+    return np.asarray((n > 0) & (n < study.privacy.hidden_below))
 
 
 def bounds_table(study: Study, sample: Sample, estimates: Estimates, matrix: Matrix) -> pd.DataFrame:
@@ -224,7 +239,7 @@ def replicates_table(study: Study, rows: Spool, sample: Sample, estimates: Estim
     columns = ["axis", "issue", "std_error", "jackknife", "bootstrap"]
     if not study.weighting.replicates:
         return pd.DataFrame(columns=columns)
-    block = stack([one for one, _ in rows.blocks()])
+    block = _with_stratum_weights(study, sample.moments, stack([one for one, _ in rows.blocks()]))
     questions = np.array(study.layout.question_of).ravel()
     weights = np.repeat(np.array(study.layout.group_weights), len(study.issues), axis=0)
     weights = score_weights(sample, questions, weights)
@@ -250,6 +265,20 @@ def replicates_table(study: Study, rows: Spool, sample: Sample, estimates: Estim
             "bootstrap": found[ReplicateMethod.BOOTSTRAP],
         }
     )[columns]
+
+
+def _with_stratum_weights(study: Study, moments: Moments, block: Block) -> Block:
+    """The rows with weights that bring strata to their populations, as `weights.weigh` has them, by the first group."""
+    members = moments.members()
+    factor: dict[tuple[int, int], float] = {}
+    for g in range(moments.groups):
+        inside = np.flatnonzero(members[:, g])
+        cells = [list(moments.cells)[k] for k in inside]
+        factors = stratum_factors(study, moments, g, inside)
+        factor.update({(g, cell.stratum): float(f) for cell, f in zip(cells, factors, strict=True)})
+    first = block.members.argmax(axis=1)
+    times = [factor.get((int(g), int(stratum)), 1.0) for g, stratum in zip(first, block.stratum, strict=True)]
+    return replace(block, weight=block.weight * np.array(times))
 
 
 def _by_row(study: Study, moments: Moments, block: Block) -> NDArray[np.float64] | None:

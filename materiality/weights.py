@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from materiality.errors import Faults
 from materiality.moments import Moments
 from materiality.raking import design_effect, projector, rake, trim
+from materiality.reading import stratum_code
 from materiality.stats import effective_n
 from materiality.study import Group, Study, fold
 
@@ -29,10 +30,13 @@ class Calibration:
     basis : float array, shape (k, rank)
         B Bᵀ = X (XᵀWX)⁺ Xᵀ leads from the cells' sums of w z, design weights w, to the values of z that a regression
         on the margins' dummies X fits in each cell.
+    start : float array, shape (k,)
+        What the design weights were multiplied by before raking.
     """
 
     cells: IntArray
     basis: FloatArray
+    start: FloatArray
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,32 @@ NEARLY_NOTHING = 1e-6
 MARGIN_COLUMNS = ["group", "column", "category", "wanted", "before", "after"]
 
 
+def margins_table(study: Study, moments: Moments, weights: Weights) -> pd.DataFrame:
+    """The raked margins' shares (`Weights.margins`); what small categories show of their sizes is left out.
+
+    A category below the study's minimum has no shares before and after, and where it is the only one of its column
+    the next smallest has none either.
+    """
+    table = weights.margins.copy()
+    if table.empty or not study.privacy.hidden_below:
+        return table
+    sums = list(moments.cells.values())
+    for g, group in enumerate(study.groups):
+        inside = np.flatnonzero(moments.members()[:, g])
+        if weights.calibrations[g] is None:
+            continue
+        classes = _classes(study, moments, g, inside)
+        people = np.array([sums[k].n for k in inside])
+        for c, (column, margin) in enumerate(group.margins.items()):
+            sizes = np.array([people[classes[:, c] == k].sum() for k in range(len(margin))])
+            small = sizes < study.privacy.hidden_below
+            if small.sum() == 1 and len(sizes) > 1:
+                small[np.argsort(np.where(small, np.inf, sizes))[0]] = True
+            rows = table.index[(table["group"] == group.id) & (table["column"] == column)]
+            table.loc[rows[small], ["before", "after"]] = np.nan
+    return table
+
+
 def unraked(moments: Moments) -> Weights:
     """The design weights as they stand."""
     return Weights(moments.members().astype(float), (None,) * moments.groups, pd.DataFrame(columns=MARGIN_COLUMNS))
@@ -68,7 +98,8 @@ def weigh(study: Study, moments: Moments, faults: Faults, file: str) -> Weights:
 
     The margins hold for everybody kept of the group, whether or not an issue was rated. Weights are then bounded by
     the study's multiples of the group's mean weight; what was cut off is spread over the others, and the margins are
-    met as nearly as that allows (`Weights.margins` says how nearly).
+    met as nearly as that allows (`Weights.margins` says how nearly). Where a group's strata have populations and the
+    exports no design weights, each stratum first gets its share of the group.
 
     Parameters
     ----------
@@ -99,8 +130,9 @@ def weigh(study: Study, moments: Moments, faults: Faults, file: str) -> Weights:
         inside = np.flatnonzero(members[:, g])
         if not len(inside):
             continue
+        factors[inside, g] = start = stratum_factors(study, moments, g, inside)
         if study.layout.margins and group.margins:
-            found = _raked(study, moments, g, inside, faults, file)
+            found = _raked(study, moments, g, inside, start, faults, file)
             if found is None:
                 continue
             factors[inside, g], calibrations[g], shares = found
@@ -126,12 +158,29 @@ def _classes(study: Study, moments: Moments, g: int, inside: IntArray) -> IntArr
     return np.array(columns, np.int64).T.reshape(len(inside), -1)
 
 
+def stratum_factors(study: Study, moments: Moments, g: int, inside: IntArray) -> FloatArray:
+    """What stratum populations multiply the weights by: each stratum to its share of the group, where nothing else has.
+
+    Exports with design weights already say what each respondent stands for.
+    """
+    group = study.groups[g]
+    if not group.strata or any(export.weight for export in study.responses):
+        return np.ones(len(inside))
+    cells, sums = list(moments.cells), list(moments.cells.values())
+    strata = np.array([cells[k].stratum for k in inside])
+    weight = np.array([sums[k].weight for k in inside])
+    size = {stratum_code(name): float(people) for name, people in group.strata.items()}
+    present = {int(stratum): weight[strata == stratum].sum() for stratum in np.unique(strata)}
+    people = sum(size[stratum] for stratum in present)
+    return np.array([size[int(s)] / people * weight.sum() / present[int(s)] for s in strata])
+
+
 def _raked(
-    study: Study, moments: Moments, g: int, inside: IntArray, faults: Faults, file: str
+    study: Study, moments: Moments, g: int, inside: IntArray, start: FloatArray, faults: Faults, file: str
 ) -> tuple[FloatArray, Calibration, pd.DataFrame] | None:
     group = study.groups[g]
     sums = list(moments.cells.values())
-    base = np.array([sums[k].weight for k in inside])
+    base = np.array([sums[k].weight for k in inside]) * start
     people = np.array([sums[k].n for k in inside])
     classes = _classes(study, moments, g, inside)
     targets = [np.array(list(margin.values()), float) for margin in group.margins.values()]
@@ -172,7 +221,7 @@ def _raked(
         for column, margin in group.margins.items()
         for category, count in margin.items()
     ]
-    return raked.factors, Calibration(inside, basis), pd.DataFrame(rows)
+    return raked.factors * start, Calibration(inside, basis, start), pd.DataFrame(rows)
 
 
 def _fits(

@@ -12,7 +12,8 @@ import pytest
 from conftest import block, shared
 from scipy import stats as scipy_stats
 
-from materiality.estimates import estimate, rating_variances, score_weights, summarise
+from materiality.estimates import _without_one_cluster, estimate, rating_variances, score_weights, summarise
+from materiality.linearisation import design_of
 from materiality.moments import moments_of
 
 VARIABLES = ("api00", "api99", "meals", "ell", "sch.wide")
@@ -432,3 +433,35 @@ def test_large_groups_outweigh_small_ones_only_by_their_group_weight():
     sample = summarise(moments_of(block(small + large, [[1, 0]] * 3 + [[0, 1]] * 300), midpoint=3.0))
     found = estimate(sample, np.array([0]), np.array([[0.5, 0.5]]), confidence=0.95, low=1, high=5)
     assert found.values[0] == pytest.approx(3)
+
+
+@pytest.mark.parametrize("clusters", [5, 10])
+def test_intervals_hold_where_one_cluster_is_far_larger_than_the_others(clusters):
+    """SIMULATED: one cluster of sixty, the others of five; colleagues answer alike, and most ratings are at the top."""
+    generator = np.random.default_rng(clusters)
+    sizes = np.array([60, *[5] * (clusters - 1)])
+    of = np.repeat(np.arange(1, clusters + 1), sizes)
+    held, studies = 0, 300
+    truth = np.clip(np.rint(4.5 + np.random.default_rng(1).normal(0, math.sqrt(1.5), 400_000)), 1, 5).mean()
+    for _ in range(studies):
+        generator.shuffle(sizes)
+        common = generator.normal(0, math.sqrt(0.75), clusters)[of - 1]
+        ratings = np.clip(np.rint(4.5 + common + generator.normal(0, math.sqrt(0.75), len(of))), 1, 5)
+        answers = block(ratings[:, None], np.ones((len(of), 1)), cluster=of)
+        found = estimate(
+            summarise(moments_of(answers, midpoint=3.0)), np.array([0]), np.ones((1, 1)), confidence=0.95, low=1, high=5
+        )
+        held += found.low[0] <= truth <= found.high[0]
+    assert held / studies >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / studies)
+
+
+def test_the_variance_of_leaving_out_clusters_is_the_jackknifes():
+    """Written out: each cluster left out in turn, and the weighted mean worked out anew."""
+    generator = np.random.default_rng(3)
+    of = np.repeat([1, 2, 3, 4], [12, 3, 2, 4])
+    ratings, weight = generator.integers(1, 6, 21).astype(float), generator.uniform(0.5, 2, 21)
+    sample = summarise(moments_of(block(ratings[:, None], np.ones((21, 1)), weight=weight, cluster=of), midpoint=3.0))
+    mean = np.average(ratings, weights=weight)
+    without = [np.average(ratings[of != c], weights=weight[of != c]) for c in (1, 2, 3, 4)]
+    expected = 3 / 4 * np.square(np.array(without) - mean).sum()
+    assert _without_one_cluster(sample, design_of(sample), 0)[0] == pytest.approx(expected)

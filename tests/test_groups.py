@@ -147,17 +147,35 @@ STRATA = STUDY.replace('group = "group"', 'group = "group"\nstratum = "Region"')
 )
 
 
-def test_strata_with_known_sizes_are_corrected_each_by_its_own(tmp_path):
-    rows = simulated_rows(4, {"staff": 24, "buyers": 20}).assign(Region=["north", "south"] * 22)
+def of_strata(rows: pd.DataFrame, column: str) -> tuple[float, float]:
+    """The textbook's stratified mean and its standard error, two thirds in the north (Cochran 1977, chapter 5)."""
+    mean, variance = 0.0, 0.0
+    for region, size in (("north", 40), ("south", 20)):
+        part = rows.loc[rows["Region"] == region, column]
+        mean += size / 60 * part.mean()
+        variance += (size / 60) ** 2 * (1 - len(part) / size) * part.var(ddof=1) / len(part)
+    return mean, np.sqrt(variance)
+
+
+def test_strata_with_known_sizes_count_by_them_and_are_corrected_each_by_its_own(tmp_path):
+    rows = simulated_rows(4, {"staff": 24, "buyers": 20}).assign(Region=[*["north"] * 18, *["south"] * 26])
     text = rows.astype(dict.fromkeys(HEADER[2:], "Int64")).to_csv(index=False)
-    found = assess(write_study(tmp_path, study=STRATA, csv=text))
+    found = assess(write_study(tmp_path, study=STRATA + "\n[weighting]\nreplicates = 50\n", csv=text))
+    row = found.group_scores.query("axis == 'people' and group == 'staff' and issue == 'climate'").iloc[0]
+    assert row[["estimate", "std_error"]].tolist() == pytest.approx(
+        of_strata(rows[rows["group"] == "staff"], "Climate")
+    )
+    np.testing.assert_allclose(found.replicates["jackknife"], found.replicates["std_error"], rtol=1e-9)
+
+
+def test_design_weights_stand_where_the_exports_have_them(tmp_path):
+    rows = simulated_rows(4, {"staff": 24, "buyers": 20}).assign(Region=["north", "south"] * 22, w=range(1, 45))
+    text = rows.astype(dict.fromkeys(HEADER[2:], "Int64")).to_csv(index=False)
+    study = STRATA.replace('stratum = "Region"', 'stratum = "Region"\nweight = "w"')
+    found = assess(write_study(tmp_path, study=study, csv=text))
     row = found.group_scores.query("axis == 'people' and group == 'staff' and issue == 'climate'").iloc[0]
     staff = rows[rows["group"] == "staff"]
-    variance = 0.0
-    for region, size in (("north", 40), ("south", 20)):
-        u = (staff["Climate"] - staff["Climate"].mean())[staff["Region"] == region] / 24
-        variance += (1 - 12 / size) * 12 / 11 * ((u - u.mean()) ** 2).sum()
-    assert row["std_error"] == pytest.approx(np.sqrt(variance))
+    assert row["estimate"] == pytest.approx(np.average(staff["Climate"], weights=staff["w"]))
 
 
 def test_more_respondents_than_a_stratum_holds_are_told(tmp_path):

@@ -113,3 +113,13 @@ def test_adjusted_means_of_complete_answers_are_the_plain_means_and_the_share_is
     between = (people - error) / k
     assert found["intraclass"].iloc[0] == pytest.approx(between / (between + error), rel=1e-6)
     assert found["rank"].tolist() == (-ratings.mean(axis=0)).argsort().argsort().__add__(1).tolist()
+
+
+def test_what_a_few_flagged_people_answered_cannot_be_told_from_the_comparison(tmp_path):
+    rows = simulated_rows(8, {"staff": 30, "buyers": 30})
+    rows[PEOPLE[0]], rows[BUSINESS[0]] = rows[PEOPLE[1]] % 5 + 1, rows[BUSINESS[1]] % 5 + 1
+    rows.loc[[2], PEOPLE] = 5
+    found = assessed(tmp_path, rows, STUDY.replace('profile = "off"', 'profile = "internal"'))
+    assert len(found.flagged) == 6
+    assert found.flagged[["without_flagged", "difference"]].isna().all(axis=None)
+    assert found.flagged["tier_without_flagged"].notna().all()

@@ -394,3 +394,22 @@ def test_nobody_to_weigh_is_no_crash():
     moments = moments_of(block(np.zeros((0, 2)), np.zeros((0, 1))), midpoint=3.0)
     assert weigh(study, moments, Faults(), "").margins.empty
     assert math.isnan(weights_table(study, moments, unraked(moments))["weight"].item())
+
+
+def test_the_shares_of_small_categories_are_not_shown(tmp_path):
+    """Two men of thirty: with their share gone, the women's would give it away."""
+    rows = tuple(f"{k},Staff,{'m' if k < 2 else 'f'},{1 + k % 5},3,4,3,{1 + k % 4},2" for k in range(30))
+    study = WITH_MARGINS.replace('profile = "off"', 'profile = "internal"')
+    margins = assess(write_study(tmp_path, study=study, header=HEADER, rows=rows)).margins
+    assert margins["wanted"].tolist() == [0.4, 0.6]
+    assert margins[["before", "after"]].isna().all(axis=None)
+
+
+def test_a_weight_far_from_one_is_told(tmp_path):
+    study = STUDY.replace('group = "group"', 'group = "group"\nweight = "w"')
+    header = "id,group,w,Climate,Safety,Ethics,Impact of Climate,Impact of Safety,Impact of Ethics"
+    rows = ("1,Staff,1e200,4,5,3,4,4,2", "2,Customer,1,5,4,3,5,3,3")
+    assert told(write_study(tmp_path, study=study, header=header, rows=rows)) == (
+        "responses.csv, row 2, column 'w': '1e200' is too far from 1 for a design weight.\n"
+        "  Mend: give numbers from 1e-09 to 1e+09; only their ratios within a group count."
+    )

@@ -32,6 +32,7 @@ SEPARATORS = re.compile("[,;┋|/]")
 MARK = 1e300
 """Answers that are no rating travel beside the ratings as `MARK` times their `Kind`: one lookup reads a cell."""
 FAULTY = MARK * (max(Kind) + 1)
+LIGHTEST, HEAVIEST = 1e-9, 1e9
 REMEMBERED = 100_000
 REMEMBERED_NUMBERS = 4096
 
@@ -222,8 +223,13 @@ def _listed(text: str) -> list[str] | None:
 def read_weight(text: str) -> float | Unreadable:
     """A design weight: a positive number."""
     number = float(text) if NUMBER.fullmatch(text.strip()) or _scientific(text) else math.nan
-    if number > 0 and math.isfinite(number):
+    if LIGHTEST <= number <= HEAVIEST:
         return number
+    if number > 0 and math.isfinite(number):
+        return Unreadable(
+            f"{shown(text)} is too far from 1 for a design weight.",
+            f"give numbers from {LIGHTEST:g} to {HEAVIEST:g}; only their ratios within a group count.",
+        )
     found = shown(text) if text.strip() else "an empty cell"
     return Unreadable(f"{found} is no design weight.", "give every respondent a positive number.")
 

@@ -300,7 +300,8 @@ class Source:
     def _clusters(self, cells: list[Sequence[str]], rows: int) -> NDArray[np.uint64]:
         if self.columns.cluster is None:
             return np.zeros(rows, np.uint64)
-        return np.fromiter((identity(fold(text)) for text in cells[self.columns.cluster]), np.uint64, rows)
+        scope = self.scope
+        return np.fromiter((identity(fold(text), scope) for text in cells[self.columns.cluster]), np.uint64, rows)
 
     @property
     def scope(self) -> str:
