@@ -181,9 +181,14 @@ class _Linearisation:
         covariance = np.zeros((targets, targets))
         shares = np.zeros((len(self.part), targets))
         uncancelled = np.zeros(targets)
+        alone: dict[int, list[int]] = {}
         for k, (cell, sums) in enumerate(self.cells):
-            if not cell.cluster:
+            if not cell.cluster and len(cell.groups) == 1:
+                alone.setdefault(self.part[int(self.design.stratum[k, cell.groups[0]]), cell.groups[0]], []).append(k)
+            elif not cell.cluster:
                 self._add_respondents(k, sums, covariance, shares, uncancelled)
+        for part, cells in alone.items():
+            self._add_members(part, np.array(cells), covariance, shares, uncancelled)
         for value, parts, size in self._clusters():
             covariance += np.outer(value, value)
             uncancelled += size**2
@@ -196,6 +201,42 @@ class _Linearisation:
         units, group = self._units(), np.array([g for _, g in self.part], np.int64)
         df = np.maximum(units - 1, 0) / self.correction[group][:, None]
         return Spread(covariance, np.where(still, 0.0, shares), df, units, group)
+
+    def _add_members(
+        self, part: int, cells: IntArray, covariance: FloatArray, shares: FloatArray, uncancelled: FloatArray
+    ) -> None:
+        """Add the squares and products of those who are of one group and sample alone, all their cells at once.
+
+        As `_add_respondents`; with the factors of the cells taken into sums over them, what is left to do hangs on
+        the number of targets, and no longer on that of cells.
+        """
+        stratum, g = list(self.part)[part]
+        live = np.flatnonzero((self.per[g] != 0) | (self.mean[stratum] != 0))
+        if not len(live) or not self.root[stratum]:
+            return
+        rated, rating = self.rated[live], self.rating[live]
+        y, r = self.per[g][live], self.per[g][live] * self.centred[g][live]
+        sums = [self.cells[k][1] for k in cells]
+        factor = self.root[stratum] * self.sample.factors[cells, g]
+        second = np.tensordot(factor**2, np.asarray([one.second for one in sums]), axes=1)
+        cross = r[:, None] * second[np.ix_(rated, rating)] * y
+        found = y[:, None] * second[np.ix_(rating, rating)] * y - cross - cross.T
+        found += r[:, None] * second[np.ix_(rated, rated)] * r
+        fitted = factor[:, None] * self.fitted[cells, g][:, live]
+        mean = self.root[stratum] * self.mean[stratum][live]
+        if fitted.any() or mean.any():
+            each = np.asarray([one.second[rating, rated] for one in sums])
+            itself = np.asarray([np.diag(one.second)[rated] for one in sums])
+            first = factor @ np.asarray([one.first for one in sums])
+            weight, squares = (np.array([getattr(one, name) for one in sums]) for name in ("weight", "weight_squares"))
+            with_fitted = (factor[:, None] * (y * each - r * itself)).T @ fitted
+            with_mean = np.outer(y * first[rating] - r * first[rated] - weight @ fitted, mean)
+            found -= with_fitted + with_fitted.T + with_mean + with_mean.T
+            found += fitted.T @ (squares[:, None] * fitted) + sum(one.n for one in sums) * np.outer(mean, mean)
+        covariance[np.ix_(live, live)] += found
+        shares[part, live] += np.diag(found)
+        diagonal = second[rating, rating], second[rated, rating], second[rated, rated]
+        uncancelled[live] += y**2 * diagonal[0] + 2 * np.abs(y * r * diagonal[1]) + r**2 * diagonal[2]
 
     def _add_respondents(
         self, k: int, sums: Sums, covariance: FloatArray, shares: FloatArray, uncancelled: FloatArray
