@@ -25,11 +25,9 @@ from materiality.matrix import Matrix, build_matrix, joint_table, spread_of
 from materiality.notices import notices
 from materiality.ranks import rank_sets
 from materiality.robustness import bounds_table, centred_table, flagged_table, leniency_table, replicates_table
-from materiality.study import Study, study_path
+from materiality.study import COMBINED, Study, study_path
 from materiality.weights import diagnostics_table, margins_table, weights_table
 
-COMBINED = "combined"
-"""Stands for an axis where ranks are by the mean of both scores."""
 RANK_STREAM, TIER_STREAM, UNFLAGGED_STREAM = range(3)
 """Which random numbers are for what: each use draws from a generator of its own, keyed by the study's seed."""
 

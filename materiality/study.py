@@ -149,6 +149,8 @@ class PrivacyProfile(StrEnum):
     OFF = "off"
 
 
+COMBINED = "combined"
+"""Stands for an axis where both axes of the matrix count together; no axis may have the name."""
 CONSISTENT = 0.10
 """Judgements with a larger consistency ratio are refused, by Saaty's custom."""
 MOST_JUDGED = 15
@@ -1068,6 +1070,8 @@ def _check_axes(study: Study) -> Iterator[PlacedProblem]:
                 f"axes.{axis_id}.groups: every weight is 0.",
                 "give at least one group a positive weight.",
             )
+        if axis_id == COMBINED:
+            yield here, f"axes.{axis_id}: the name stands for both axes together.", "give the axis another name."
         yield from _check_group_weights(study, axis_id, axis)
         for issue_id in axis.columns:
             if issue_id not in issues:

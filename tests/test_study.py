@@ -968,3 +968,11 @@ def test_judgements_that_contradict_each_other_are_refused_unless_the_study_insi
     assert "at most 0.10)" in faults[0]
     insists = judged('group_weights = "judged"\naccept_inconsistent = true', circle)
     assert weights_of(tmp_path, insists) == pytest.approx([1 / 3] * 3)
+
+
+def test_no_axis_has_the_name_that_stands_for_both(tmp_path):
+    text = STUDY.replace("[axes.business]", "[axes.combined]").replace('x = "business"', 'x = "combined"')
+    assert told(written(tmp_path, text)) == [
+        "study.toml: line 43, axes.combined: the name stands for both axes together.\n"
+        "  Mend: give the axis another name."
+    ]

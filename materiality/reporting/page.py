@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from materiality.assessment import Assessment
-from materiality.study import MaterialRule, ThresholdRule
+from materiality.assessment import COMBINED, Assessment
+from materiality.cleaning import CARELESS, DUPLICATE, FAST, RARE
+from materiality.estimates import CAUTIOUS_BELOW
+from materiality.study import Action, Cleaning, DuplicateChoice, MaterialRule, ThresholdRule
+
+MOVED = 2
+"""Ranks by which an issue has to move before the report names it."""
+DIFFERENCES_SHOWN = 10
+"""Differences between two groups that the report shows of each axis."""
+MARGIN_MISSED = 5e-4
+"""Share of a group by which a margin may be missed and still counts as met."""
 
 
 def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str, Any]) -> str:
@@ -33,27 +42,48 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(two=_two, whole=_whole, span=_span, share=share_in_words)
+    environment.filters.update(
+        two=_two,
+        whole=_whole,
+        span=_span,
+        places=_places,
+        share=share_in_words,
+        percent=_percent,
+        p=_p,
+        listed=_listed,
+        few=_few,
+    )
     study = assessment.study
-    points = assessment.matrix.points
+    points = _marked(assessment)
     return environment.get_template("report.html.j2").render(
         study=study,
         simulated=assessment.simulated,
         matrix=assessment.matrix,
         figure="data:image/svg+xml;base64," + base64.b64encode(matrix_svg).decode(),
-        points=_ordered(points).to_dict("records"),
-        tier_one=_ordered(points.loc[points["tier"] == 1]).to_dict("records"),
+        points=_rows(_ordered(points)),
+        tier_one=_rows(_ordered(points.loc[points["tier"] == 1])),
         pillars=bool((points["pillar"] != "").any()),
         on_top=_on_top(assessment),
         material=points.loc[points["material"].fillna(value=False), "label"].tolist(),
         both=study.tiers.rule is MaterialRule.BOTH,
         threshold_words={axis: _threshold_words(assessment, axis) for axis in (study.x, study.y)},
         axis_name={axis: study.axes[axis].label or axis for axis in study.axes},
+        hidden_below=study.privacy.hidden_below,
+        level=f"{100 * study.confidence:.4g}\N{NO-BREAK SPACE}%",
         scores=[_scores(assessment, axis) for axis in study.axes],
+        doubtful=bool(len(assessment.unreliable)),
+        ranks=[_ranks(assessment, axis) for axis in (*study.axes, COMBINED)],
+        joint=_joint(assessment),
         groups=[_group_means(assessment, axis) for axis in study.axes],
+        weighted=_weighted(assessment),
+        concord=[_concord(assessment, axis) for axis in study.axes],
+        unanswered=_unanswered(assessment),
+        style=_style(assessment),
         exports=assessment.gathered.exports,
+        reasons=_reasons(assessment),
         asked=_asked(assessment),
         flagged=_flagged(assessment),
+        method=_method(assessment),
         warnings=assessment.warnings,
         facts=facts,
     )
@@ -61,7 +91,7 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
 
 def _two(value: Any) -> str:
     """Two decimals; a dash where there is nothing."""
-    return "–" if value is None or pd.isna(value) else f"{value:.2f}"
+    return "–" if value is None or pd.isna(value) else _signed(f"{value:z.2f}")
 
 
 def _whole(value: Any) -> str:
@@ -69,12 +99,22 @@ def _whole(value: Any) -> str:
     return "–" if value is None or pd.isna(value) else f"{int(value)}"
 
 
-def _span(ends: tuple[Any, Any], decimals: int = 2) -> str:
+def _span(ends: tuple[Any, Any]) -> str:
     """From one end to the other; one dash where there is nothing."""
-    low, high = ends
     if any(end is None or pd.isna(end) for end in ends):
         return "–"
-    return f"{low:.{decimals}f} to {high:.{decimals}f}"
+    return " to ".join(map(_two, ends))
+
+
+def _places(ends: tuple[Any, Any]) -> str:
+    """From one rank to another, once where they are the same; a dash where there is nothing."""
+    low, high = map(_whole, ends)
+    return low if low == high else f"{low} to {high}"
+
+
+def _signed(number: str) -> str:
+    """With the sign for minus rather than a hyphen."""
+    return number.replace("-", "−")
 
 
 def share_in_words(value: Any) -> str:
@@ -92,6 +132,65 @@ def share_in_words(value: Any) -> str:
     if value < 0.01:
         return "under 1 %"
     return f"{100 * value:.0f} %"
+
+
+def _percent(value: Any) -> str:
+    """A share as a percentage with one decimal; a dash where there is nothing."""
+    if value is None or pd.isna(value):
+        return "–"
+    if value < 0.0005:
+        return ("under 0.1" if value > 0 else "0") + "\N{NO-BREAK SPACE}%"
+    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
+
+
+def _p(value: Any) -> str:
+    """A p-value with three decimals; a dash where there is nothing."""
+    if value is None or pd.isna(value):
+        return "–"
+    return "under 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as a sentence lists them; semicolons part them where one holds a comma."""
+    return ("; " if any("," in name for name in names) else ", ").join(names)
+
+
+def _few(n: Any, below: int) -> str:
+    """A number of people; below the study's minimum only that it is."""
+    return f"fewer than {below}" if 0 < n < below else f"{int(n)}"
+
+
+def _issue_names(assessment: Assessment) -> dict[str, str]:
+    return {issue.id: issue.name for issue in assessment.study.issues}
+
+
+def _group_names(assessment: Assessment) -> dict[str, str]:
+    return {group.id: group.name for group in assessment.study.groups}
+
+
+def _of_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+    return table[table["axis"] == axis]
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's lines, as the template walks through them."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _doubtful(assessment: Assessment) -> set[tuple[str, str]]:
+    """Axis and issue of every score that is flagged as unreliable."""
+    table = assessment.unreliable
+    return set(zip(table["axis"], table["issue"], strict=True))
+
+
+def _marked(assessment: Assessment) -> pd.DataFrame:
+    """The matrix's points, and which of their scores are flagged as unreliable."""
+    points, study, marked = assessment.matrix.points, assessment.study, _doubtful(assessment)
+    marks = {
+        f"{column}_doubtful": [(axis, issue) in marked for issue in points["issue"]]
+        for column, axis in (("x", study.x), ("y", study.y))
+    }
+    return points.assign(**marks)
 
 
 def _ordered(points: pd.DataFrame) -> pd.DataFrame:
@@ -122,20 +221,325 @@ def _threshold_words(assessment: Assessment, axis: str) -> str:
 
 
 def _scores(assessment: Assessment, axis: str) -> dict[str, Any]:
-    table = assessment.scores[assessment.scores["axis"] == axis].sort_values("rank")
-    labels = {issue.id: issue.name for issue in assessment.study.issues}
-    rows = [{**row, "label": labels[row["issue"]]} for row in table.to_dict("records")]
+    table = _of_axis(assessment.scores, axis).sort_values("rank")
+    labels, marked = _issue_names(assessment), _doubtful(assessment)
+    rows = [{**row, "label": labels[row["issue"]], "doubtful": (axis, row["issue"]) in marked} for row in _rows(table)]
     return {"axis": axis, "rows": rows}
+
+
+def _ranks(assessment: Assessment, axis: str) -> dict[str, Any]:
+    """The ranks of an axis from the first down, and what the sentence above them says."""
+    table = _of_axis(assessment.ranks, axis).sort_values("rank")
+    labels = _issue_names(assessment)
+    ranked = table[table["rank"].notna()]
+    return {
+        "axis": axis,
+        "combined": axis == COMBINED,
+        "rows": [{**row, "label": labels[row["issue"]]} for row in _rows(table)],
+        "first": [(labels[row["issue"]], row["top"]) for row in _rows(ranked[ranked["rank"] == 1])],
+        "ranked": len(ranked),
+        "settled": int((ranked["low"] == ranked["high"]).sum()),
+    }
+
+
+def _joint(assessment: Assessment) -> dict[str, Any]:
+    labels, table = _issue_names(assessment), assessment.joint
+    known = table["correlation"].dropna()
+    return {
+        "rows": [{**row, "label": labels[row["issue"]]} for row in _rows(table)],
+        "range": (known.min(), known.max()) if len(known) else None,
+        "shared": int(table["shared"].iloc[0]),
+    }
+
+
+def _weighted(assessment: Assessment) -> dict[str, Any] | None:
+    """What weighting did; nothing where every respondent of a group counts the same."""
+    study, table = assessment.study, assessment.weighting
+    names = _group_names(assessment)
+    raked = table[table["raked"]]
+    unequal = (table["design_effect"] > 1 + 1e-9).any()
+    if not len(raked) and not unequal:
+        return None
+    present = table[table["n"].fillna(1) > 0]
+    return {
+        "raked": [_raked(assessment, row) for row in _rows(raked)],
+        "cautious": [names[row["group"]] for row in _rows(raked) if _cautious(assessment, row["group"])],
+        "below": CAUTIOUS_BELOW,
+        "trim": study.weighting.trim,
+        "rows": [{**row, "name": names[row["group"]]} for row in _rows(present)],
+    }
+
+
+def _cautious(assessment: Assessment, group: str) -> bool:
+    """Whether a raked group has so few sampled units that its variance is the cautious one."""
+    place = [one.id for one in assessment.study.groups].index(group)
+    inside = [(cell, sums.n) for cell, sums in assessment.gathered.moments.cells.items() if place in cell.groups]
+    clusters = {cell.cluster for cell, _ in inside} - {0}
+    return sum(n for cell, n in inside if not cell.cluster) + len(clusters) < CAUTIOUS_BELOW
+
+
+def _raked(assessment: Assessment, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A raked group's margins; shares that would tell of a handful of people are not among them."""
+    table = assessment.margins[assessment.margins["group"] == row["group"]]
+    missed = float((table["after"] - table["wanted"]).abs().max())
+    return {
+        "name": _group_names(assessment)[row["group"]],
+        "columns": list(table["column"].unique()),
+        "rows": _rows(table),
+        "missed": missed if missed > MARGIN_MISSED else None,
+        "met": assessment.study.weighting.trim is None
+        or bool(missed <= MARGIN_MISSED and table["after"].notna().all()),
+        "n": row["n"],
+        "n_effective": row["n_effective"],
+    }
+
+
+def _concord(assessment: Assessment, axis: str) -> dict[str, Any]:
+    """Where the groups of an axis agree and disagree."""
+    study = assessment.study
+    issues, groups = _issue_names(assessment), {**_group_names(assessment), "": "–"}
+    wrong = 1 - study.confidence
+
+    agreement = _of_axis(assessment.agreement, axis).sort_values(
+        ["range", "std_dev"], ascending=False, na_position="last", kind="stable"
+    )
+    compared = agreement[agreement["range"].notna()]
+    tested = agreement["p"].notna()
+    differences = _of_axis(assessment.differences, axis)
+    differences = differences[differences["difference"].notna()]
+    distinct = differences[(differences["conf_low"] > 0) | (differences["conf_high"] < 0)]
+    largest = distinct.reindex(distinct["difference"].abs().sort_values(ascending=False, kind="stable").index)
+    return {
+        "axis": axis,
+        "rows": [
+            {
+                **row,
+                "label": issues[row["issue"]],
+                "highest": groups[row["highest"]],
+                "lowest": groups[row["lowest"]],
+            }
+            for row in _rows(agreement)
+        ],
+        "compared": len(compared),
+        "tested": int(tested.sum()),
+        "holm": int((agreement["p_holm"] < wrong).sum()),
+        "bh": int((agreement["p_bh"] < wrong).sum()),
+        "wrong": f"{wrong:.4g}",
+        "why_not": _why_no_test(assessment),
+        "pairs": len(differences),
+        "distinct": len(distinct),
+        "by_chance": wrong * len(differences),
+        "after_holm": int((differences["p_holm"] < wrong).sum()),
+        "largest": [_higher_first(row, issues, groups) for row in _rows(largest.head(DIFFERENCES_SHOWN))],
+        "concord": next(one for one in assessment.concords if one.axis == axis),
+        "alike": _alike,
+        "smallest": max(study.privacy.hidden_below, 2),
+    }
+
+
+def _higher_first(row: Mapping[str, Any], issues: Mapping[str, str], groups: Mapping[str, str]) -> dict[str, Any]:
+    """A difference between two groups as the higher one less the lower one."""
+    names, ends = (groups[row["group"]], groups[row["other"]]), (row["conf_low"], row["conf_high"])
+    if row["difference"] < 0:
+        names, ends = names[::-1], (-ends[1], -ends[0])
+    return {
+        "label": issues[row["issue"]],
+        "higher": names[0],
+        "lower": names[1],
+        "difference": abs(row["difference"]),
+        "interval": ends,
+        "p_holm": row["p_holm"],
+    }
+
+
+def _why_no_test(assessment: Assessment) -> str:
+    if any(len(cell.groups) > 1 for cell in assessment.gathered.moments.cells):
+        return "people who belong to several groups would count in each"
+    if any(cell.cluster for cell in assessment.gathered.moments.cells):
+        return "respondents of one cluster may answer alike for that reason"
+    if not assessment.study.scale.points:
+        return "the scale has no fixed points to count ratings at"
+    return "the ratings do not vary, or too few groups are shown"
+
+
+def _alike(w: float) -> str:
+    """Kendall's W in words, by the marks of Schmidt (1997), Decision Sciences 28(3)."""
+    words = ((0.3, "hardly alike"), (0.5, "somewhat alike"), (0.7, "fairly alike"))
+    return next((word for mark, word in words if w < mark), "largely alike")
+
+
+def _unanswered(assessment: Assessment) -> dict[str, Any] | None:
+    """Answers that are no rating, and what they could change; nothing where every answer is a rating."""
+    table, bounds, study = assessment.nonresponse, assessment.bounds, assessment.study
+    issues, groups = _issue_names(assessment), _group_names(assessment)
+    alone = _hidden_alone(table)
+    if not (bounds["missing"] > 0).any():
+        return None
+    tiers = _of_axis(bounds, study.x)
+    moved = ((tiers["best_tier"] != tiers["tier"]) | (tiers["worst_tier"] != tiers["tier"])).fillna(value=False)
+    by_issue = {(row["axis"], row["issue"]): row for row in _rows(bounds)}
+    return {
+        "axes": [_rates(assessment, axis) for axis in study.axes],
+        "hidden": _listed([groups[group] for group in table.loc[table["suppressed"], "group"].unique()]),
+        "rows": [
+            {
+                "label": issues[row["issue"]],
+                "tier": row["tier"],
+                "best": row["best_tier"],
+                "worst": row["worst_tier"],
+                "scores": [
+                    {**by_issue[axis, row["issue"]], "hidden": (axis, row["issue"]) in alone} for axis in study.axes
+                ],
+            }
+            for row in _rows(tiers)
+        ],
+        "movable": [issues[issue] for issue in tiers.loc[moved, "issue"]],
+        "tiered": bool(tiers["tier"].notna().any()),
+    }
+
+
+def _hidden_alone(table: pd.DataFrame) -> set[tuple[str, str]]:
+    """Axis and issue of scores in which one group alone is hidden: less the others, the missing share would tell it."""
+    hidden = table[table["suppressed"]].groupby(["axis", "issue"], observed=True).size()
+    return set(hidden.index[hidden == 1])
+
+
+def _rates(assessment: Assessment, axis: str) -> dict[str, Any]:
+    """Shares of answers that are no rating, of the groups that are shown together and of each."""
+    issues, names = _issue_names(assessment), _group_names(assessment)
+    table = _of_axis(assessment.nonresponse, axis)
+    cells = {(row["group"], row["issue"]): row for row in _rows(table)}
+    groups = [group for group in names if (table["group"] == group).any()]
+    counts = {issue: _unrated(row for row in cells.values() if row["issue"] == issue) for issue in issues}
+    asked, total = sum(n for n, _ in counts.values()), sum(found for _, found in counts.values())
+    rows = [
+        {"label": issues[issue], "shares": found / n, "none": found.sum() / n}
+        for issue, (n, found) in counts.items()
+        if n
+    ]
+    return {
+        "axis": axis,
+        "shares": total / asked if asked else None,
+        "none": np.sum(total) / asked if asked else np.nan,
+        "most": max(rows, key=lambda row: float(row["none"])) if rows else None,
+        "rows": rows,
+        "groups": [names[group] for group in groups],
+        "cells": [
+            {"label": label, "cells": [cells[group, issue] for group in groups]} for issue, label in issues.items()
+        ],
+    }
+
+
+def _unrated(rows: Iterable[Mapping[str, Any]]) -> tuple[int, np.ndarray]:
+    """How many respondents of shown groups were asked, and how many answers are don't know, not applicable, blank."""
+    shown = [row for row in rows if not row["suppressed"]]
+    found = [[row["asked"] * row[kind] for kind in ("dont_know", "not_applicable", "blank")] for row in shown]
+    return sum(int(row["asked"]) for row in shown), np.array(found, float).reshape(-1, 3).sum(axis=0)
+
+
+def _style(assessment: Assessment) -> dict[str, Any] | None:
+    """Ranks with and without each person's own level; nothing where there are no two ranks to compare."""
+    table, issues = assessment.centred, _issue_names(assessment)
+    table = table[table["rank"].notna() & table["rank_centred"].notna()]
+    if len(issues) < 2 or not len(table):
+        return None
+    by_issue = {(row["axis"], row["issue"]): row for row in _rows(table)}
+    model = {(row["axis"], row["issue"]): row["rank"] for row in _rows(assessment.leniency)}
+    moved = table[(table["rank"] - table["rank_centred"]).abs() >= MOVED]
+    return {
+        "rows": [
+            {
+                "label": label,
+                "cells": [(by_issue.get((axis, issue)), model.get((axis, issue))) for axis in assessment.study.axes],
+            }
+            for issue, label in issues.items()
+        ],
+        "moved": [{**row, "label": issues[row["issue"]]} for row in _rows(moved)],
+        "any": bool((table["rank"] != table["rank_centred"]).any()),
+        "modelled": [
+            (row["axis"], row["intraclass"], row["respondents"])
+            for row in _rows(assessment.leniency.drop_duplicates("axis"))
+        ],
+    }
+
+
+def _reasons(assessment: Assessment) -> list[tuple[str, str]]:
+    """What each reason means for which a row of this study was excluded or flagged, one line each."""
+    met = {
+        reason.removeprefix("flagged: ")
+        for export in assessment.gathered.exports
+        for reason, n in export.fates.items()
+        if n
+    }
+    return [(reason, words) for reason, words in _meanings(assessment.study.cleaning).items() if reason in met]
+
+
+def _meanings(rules: Cleaning) -> dict[str, str]:
+    which = {
+        DuplicateChoice.FAULT: "all their rows say the same, and the first counts",
+        DuplicateChoice.FIRST: "the first counts",
+        DuplicateChoice.LAST: "where they differ the last counts, otherwise the first",
+        DuplicateChoice.MOST_COMPLETE: "where they differ the most complete counts, otherwise the first",
+    }
+    return {
+        "blank row": "no cell of it holds anything.",
+        "preview or test": "the survey tool marks it as a preview or a test; it may be a paper form that was typed in.",
+        "no group": "the cell that names the stakeholder group is empty.",
+        "unknown group": "it names no group of the study.",
+        "no rating": "it rates nothing.",
+        "too few answers": f"it answers less than {100 * rules.min_share_answered:.4g} % of what its groups are asked.",
+        "too fast": f"it took less than {rules.seconds_per_answer:.4g} seconds per answer.",
+        DUPLICATE: "the same respondent stands in several rows; "
+        + ("all of them count." if rules.duplicate is Action.FLAG else f"{which[rules.duplicate_choice]}."),
+        "straight-lined": "three or more ratings on an axis, all of them equal. An honest “all 5” exists.",
+        "long run": (
+            f"one run of equal ratings, at least {rules.long_run_length} of them, makes up "
+            f"{100 * rules.long_run_share:.4g} % or more of what was rated on an axis."
+        ),
+        FAST: f"more than {rules.times_as_fast:.4g} times as fast per answer as the median respondent.",
+        RARE: (
+            f"ratings that hardly go together, seen against how they usually do: a chance below {rules.rare_below:.4g} "
+            "among these respondents. An honest person may simply think otherwise."
+        ),
+        CARELESS: (
+            "signs of two kinds at once that the questions were not read. The kinds are pattern (straight-lined, long "
+            "run), time (too fast, relatively fast) and rare answers; a single kind is not enough for this."
+        ),
+    }
+
+
+def _method(assessment: Assessment) -> dict[str, Any]:
+    """What of the method applies to this study."""
+    study, sample = assessment.study, assessment.sample
+    present = [group for group, n in zip(study.groups, sample.respondents, strict=True) if n]
+    rules = [study.tiers.thresholds.get(axis, ThresholdRule.MEAN) for axis in (study.x, study.y)]
+    corrected = [group.name for group in present if group.population or group.strata]
+    return {
+        "raked": _listed(
+            [name for group, name in _group_names(assessment).items() if group in set(assessment.margins["group"])]
+        ),
+        "design": any(export.weight for export in study.responses),
+        "trimmed": study.weighting.trim is not None,
+        "strata": any(export.stratum for export in study.responses),
+        "shares": any(group.strata for group in study.groups) and not any(export.weight for export in study.responses),
+        "clusters": any(export.cluster for export in study.responses),
+        "overlap": any(len(cell.groups) > 1 for cell in assessment.gathered.moments.cells),
+        "population": _listed(corrected),
+        "corrected": bool(corrected) and study.weighting.finite_population,
+        "moving": any(isinstance(rule, ThresholdRule) and rule is not ThresholdRule.MIDPOINT for rule in rules),
+        "one_group": len(present) < 2,
+        "one_issue": len(study.issues) < 2,
+    }
 
 
 def _group_means(assessment: Assessment, axis: str) -> dict[str, Any]:
     study = assessment.study
-    table = assessment.group_scores[assessment.group_scores["axis"] == axis]
+    table = _of_axis(assessment.group_scores, axis)
     present = [group for group in study.groups if (table["group"] == group.id).any()]
     weights = dict(
         zip([g.id for g in study.groups], study.layout.group_weights[list(study.axes).index(axis)], strict=True)
     )
-    cells = {(row["group"], row["issue"]): row for row in table.to_dict("records")}
+    cells = {(row["group"], row["issue"]): row for row in _rows(table)}
     total = sum(weights.values())
     return {
         "axis": axis,
@@ -164,22 +568,14 @@ def _flagged(assessment: Assessment) -> dict[str, Any] | None:
     if not len(table):
         return None
     study = assessment.study
-    labels = {issue.id: issue.name for issue in study.issues}
-    wide = table.pivot_table(
-        index="issue", columns="axis", values=["estimate", "without_flagged"], sort=False, observed=True
-    )
+    labels = _issue_names(assessment)
+    scores = {(row["axis"], row["issue"]): (row["estimate"], row["without_flagged"]) for row in _rows(table)}
     tiers = table.drop_duplicates("issue").set_index("issue")
     moved = tiers.index[(tiers["tier"] != tiers["tier_without_flagged"]).fillna(value=False)]
     rows = [
         {
             "label": labels[issue.id],
-            "scores": [
-                (
-                    wide["estimate"].get(axis, {}).get(issue.id, np.nan),
-                    wide["without_flagged"].get(axis, {}).get(issue.id, np.nan),
-                )
-                for axis in study.axes
-            ],
+            "scores": [scores[axis, issue.id] for axis in study.axes],
             "tier": tiers.loc[issue.id, "tier"],
             "tier_without": tiers.loc[issue.id, "tier_without_flagged"],
         }
@@ -189,4 +585,6 @@ def _flagged(assessment: Assessment) -> dict[str, Any] | None:
         "rows": rows,
         "moved": [labels[issue] for issue in moved],
         "largest": float(table["difference"].abs().max()),
+        "few": study.privacy.hidden_below > 1
+        and bool((table["estimate"].notna() & table["without_flagged"].isna()).any()),
     }
