@@ -120,6 +120,7 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
     )
     ranks = _ranks_table(study, estimates)
     bounds = bounds_table(study, sample, estimates, matrix)
+    replicates = replicates_table(study, gathered.rows, sample, estimates)
     margins = margins_table(study, gathered.moments, gathered.weights)
     weighting = diagnostics_table(study, gathered.moments, gathered.weights)
     return Assessment(
@@ -144,7 +145,7 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         bounds=bounds,
         centred=centred_table(study, gathered.rows, estimates, scores_of),
         leniency=leniency_table(study, gathered.rows),
-        replicates=replicates_table(study, gathered.rows, sample, estimates),
+        replicates=replicates,
         flagged=flagged,
         simulated=gathered.simulated,
         warnings=(
@@ -160,8 +161,20 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
                 bounds,
             ),
             *([unraked] if unraked else []),
+            *_replicated(replicates),
         ),
     )
+
+
+def _replicated(replicates: pd.DataFrame) -> list[str]:
+    """How near replicate weights come to the linearised standard errors, in words."""
+    spans = []
+    for name in ("jackknife", "bootstrap"):
+        ratio = (replicates[name] / replicates["std_error"]).replace([np.inf, -np.inf], np.nan).dropna()
+        if len(ratio):
+            spans.append(f"{ratio.min():.2f} to {ratio.max():.2f} ({name})")
+    told = "Standard errors by replicate weights are {} times the ones shown."
+    return [told.format(" and ".join(spans))] if spans else []
 
 
 def _check_scored(study: Study, study_file: Path, estimates: Estimates) -> None:

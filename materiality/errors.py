@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
@@ -88,7 +88,7 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self._faults)
 
-    def __iter__(self) -> Iterable[Fault]:
+    def __iter__(self) -> Iterator[Fault]:
         return iter(self._faults.values())
 
     def add(self, what: str, *, mend: str, file: str = "", row: int | None = None, column: str = "") -> None:

@@ -98,7 +98,7 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
     twice = _ids_that_stand_twice(study, sources)
     questions = Questions.of(study)
     held: list[Block] = []
-    lacking = _Lacking(study, ledger.exports)
+    lacking = _Lacking(study, ledger.exports, _columnless(sources))
     spool, typical = Spool(), Typical.of(_no_rows(study), study)
 
     def set_aside(block: Block, flags: NDArray[np.uint16]) -> None:
@@ -170,11 +170,18 @@ def _compared(
             faults.add(
                 f"weights are to be trimmed, and there are more than {MOST_CELLS:,} different design weights and "
                 "combinations of categories.",
-                mend="round the design weights in the export, or take trim out of [weighting].",
+                mend="round the design weights in the export to two decimals, or take trim out of [weighting].",
                 file=ledger.exports[0],
             )
             break
     return total, rows
+
+
+def _columnless(sources: list[Source]) -> frozenset[tuple[int, int]]:
+    """Exports, and the margins' columns that they have not."""
+    return frozenset(
+        (source.number, k) for source in sources for k, place in enumerate(source.columns.margins) if place is None
+    )
 
 
 @dataclass
@@ -183,6 +190,7 @@ class _Lacking:
 
     study: Study
     exports: tuple[str, ...]
+    columnless: frozenset[tuple[int, int]]
     rows: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
 
     def note(self, block: Block) -> None:
@@ -197,6 +205,15 @@ class _Lacking:
     def tell(self, faults: Faults) -> None:
         for (export, column, group), rows in sorted(self.rows.items()):
             margin = self.study.layout.margins[column]
+            if (export, column) in self.columnless:
+                faults.add(
+                    f"has no such column, and {len(rows)} of its respondents are of group "
+                    f"'{self.study.groups[group].id}', which is raked to it.",
+                    mend='add the column, or set no_category = "keep" in [weighting].',
+                    file=self.exports[export],
+                    column=margin.name,
+                )
+                continue
             shown = ", ".join(map(str, rows[:ROWS_TOLD])) + (
                 f" and {len(rows) - ROWS_TOLD} more" if rows[ROWS_TOLD:] else ""
             )
@@ -273,7 +290,14 @@ def _check_kept(
                 for cell, sums in moments.cells.items()
                 if g in cell.groups and cell.stratum == stratum_code(name)
             )
-            if here > people:
+            if not here:
+                faults.add(
+                    f"groups ('{group.id}').strata.{name} has {people} people, and nobody of it answered.",
+                    mend="leave it out of strata, and say in the report whom the answers do not stand for; or add its "
+                    "people to a stratum that is like it.",
+                    file=study_file.name,
+                )
+            elif here > people:
                 faults.add(
                     f"groups ('{group.id}').strata.{name} is {people}, and {here} respondents of it answered.",
                     mend="correct it in [[groups]], or look for duplicates in the exports.",

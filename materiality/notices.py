@@ -10,7 +10,8 @@ import pandas as pd
 from materiality.estimates import CAUTIOUS_BELOW, Estimates, Sample, unanimous
 from materiality.gathering import ExportRead
 from materiality.moments import Moments
-from materiality.study import Action, DuplicateChoice, GroupWeighting, Study, TierMethod
+from materiality.responses import NO_CATEGORY
+from materiality.study import CONSISTENT, Action, DuplicateChoice, GroupWeighting, Study, TierMethod
 
 MISSED = 5e-4
 """Share of a group by which a margin may be missed without a word."""
@@ -36,7 +37,7 @@ def notices(
         *_undivided(study, estimates),
         *_only_flagged(study, sample, unflagged),
         *_corrected(study, sample),
-        *_raked(study, weighting, margins),
+        *_raked(study, sample, weighting, margins),
         *_judged(study),
         *_unreliable(study, estimates),
         *_movable(study, bounds),
@@ -128,7 +129,7 @@ def _corrected(study: Study, sample: Sample) -> Iterator[str]:
         yield f"Of a respondent's conflicting rows the study keeps the {which} one."
 
 
-def _raked(study: Study, weighting: pd.DataFrame, margins: pd.DataFrame) -> Iterator[str]:
+def _raked(study: Study, sample: Sample, weighting: pd.DataFrame, margins: pd.DataFrame) -> Iterator[str]:
     names = {group.id: group.name for group in study.groups}
     for row in weighting[weighting["raked"]].to_dict("records"):
         columns = ", ".join(dict.fromkeys(margins.loc[margins["group"] == row["group"], "column"]))
@@ -144,6 +145,18 @@ def _raked(study: Study, weighting: pd.DataFrame, margins: pd.DataFrame) -> Iter
             if pd.notna(row["n"]) and row["n"] < CAUTIOUS_BELOW
             else ""
         )
+    for g, group in enumerate(study.groups):
+        places = [k for k, margin in enumerate(study.layout.margins) if g in margin.category]
+        kept = sum(
+            sums.n
+            for cell, sums in sample.moments.cells.items()
+            if g in cell.groups and any(cell.classes[k] == NO_CATEGORY for k in places)
+        )
+        if kept and sample.respondents[g] >= max(study.privacy.hidden_below, 1):
+            yield (
+                f"{kept} of {sample.respondents[g]} respondents of group {group.name} give no category of a margin and "
+                "keep their share of the weight there."
+            )
     if len(margins):
         off = margins[((margins["after"] - margins["wanted"]).abs() > MISSED).fillna(value=False)]
         for row in off.to_dict("records"):
@@ -158,10 +171,15 @@ def _judged(study: Study) -> Iterator[str]:
         name = axis.label or axis_id
         if axis.group_weights is GroupWeighting.JUDGED:
             found = study.judged(axis)
+            accepted = (
+                f", above the customary {CONSISTENT:.2f}, which the study accepts"
+                if (found.consistency_ratio > CONSISTENT)
+                else ""
+            )
             judges = "one judge" if len(axis.judges) == 1 else f"{len(axis.judges)} judges"
             yield (
                 f"The group weights of “{name}” come from the pairwise comparisons of {judges} (consistency ratio "
-                f"{found.consistency_ratio:.2f})."
+                f"{found.consistency_ratio:.2f}{accepted})."
             )
         elif axis.group_weights is GroupWeighting.POPULATION:
             yield f"The group weights of “{name}” are the groups' populations."

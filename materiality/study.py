@@ -149,6 +149,8 @@ class PrivacyProfile(StrEnum):
     OFF = "off"
 
 
+SHARES_MISS = 0.005
+"""Shares of a margin may miss 1 by so much in adding up, for rounding."""
 COMBINED = "combined"
 """Stands for an axis where both axes of the matrix count together; no axis may have the name."""
 CONSISTENT = 0.10
@@ -646,6 +648,9 @@ def draft_study(path: Path) -> tuple[Study | None, Faults]:
     study = _validated(data, lines, name, faults)
     if study is not None:
         _check(study, lines, name, faults)
+        if any("margins" in fault.what or "categories" in fault.what for fault in faults):
+            unraked = study.weighting.model_copy(update={"raking": False})  # what the exports hold is no further fault
+            study = study.model_copy(update={"weighting": unraked})
         if not _countable(study.scale) or any(not _opens(export) for export in study.responses):
             study = None
     return study, faults
@@ -1125,6 +1130,9 @@ def _check_group_weights(study: Study, axis_id: str, axis: Axis) -> Iterator[Pla
             "give the weights themselves.",
         )
         return
+    named = [judge.name for judge in axis.judges if judge.name]
+    for name in sorted({name for name in named if named.count(name) > 1}):
+        yield ("axes", axis_id, "judges"), f"axes.{axis_id}: two judges have the name '{name}'.", "keep one, or rename."
     for k in range(len(axis.judges)):
         yield from _check_judge(study, axis_id, axis, k, [g.id for g in asked])
 
@@ -1231,6 +1239,12 @@ def _check_margins(study: Study) -> Iterator[PlacedProblem]:
             "weighting.trim: the first bound is not below the second.",
             "give [smallest, largest] weight.",
         )
+    elif study.weighting.trim and not study.weighting.trim[0] <= 1 <= study.weighting.trim[1]:
+        yield (
+            ("weighting", "trim"),
+            "weighting.trim: {:g} to {:g} leaves out 1, the mean weight.".format(*study.weighting.trim),
+            "give the smallest and the largest weight as multiples of the mean, such as [0.3, 3.0].",
+        )
     for k, group in enumerate(study.groups):
         totals = {}
         for column, categories in group.margins.items():
@@ -1242,7 +1256,14 @@ def _check_margins(study: Study) -> Iterator[PlacedProblem]:
                 )
                 continue
             total = sum(categories.values())
-            if abs(total - 1) > 1e-6:
+            if any(0 < share < 1 for share in categories.values()) and abs(total - 1) > SHARES_MISS:
+                yield (
+                    ("groups", k, "margins", column),
+                    f"groups '{group.id}', margins.{column}: some numbers are below 1 and look like shares, and all of "
+                    f"them add up to {total:g}.",
+                    "give shares that sum to 1, or counts.",
+                )
+            elif abs(total - 1) > 1e-6:
                 totals[column] = total
         if totals and max(totals.values()) - min(totals.values()) > 1e-6 * max(totals.values()):
             told = ", ".join(f"{column} {total:g}" for column, total in totals.items())

@@ -58,7 +58,7 @@ def test_everything_that_does_not_fit_together_is_told_at_once(tmp_path):
         "responses.csv, row 32: the respondent of row 2 answers 'Climate' again, and differently.\n"
         "  Mend: keep one of the rows.\n"
         "responses.csv, row 33, column 'group': 'Customer' differs from what the same respondent's row 8 says.\n"
-        "  Mend: let all rows of a respondent name the same group and weight.\n"
+        "  Mend: let all rows of a respondent say the same there.\n"
         "responses.csv, row 34: no respondent is named.\n"
         "  Mend: name one, or remove the row.\n"
         "responses.csv, row 35: no issue is named.\n"

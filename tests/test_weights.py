@@ -413,3 +413,68 @@ def test_a_weight_far_from_one_is_told(tmp_path):
         "responses.csv, row 2, column 'w': '1e200' is too far from 1 for a design weight.\n"
         "  Mend: give numbers from 1e-09 to 1e+09; only their ratios within a group count."
     )
+
+
+@pytest.mark.parametrize(
+    ("edit", "what", "mend"),
+    [
+        pytest.param(
+            ("[groups.margins.Sex]\nf = 40", "[groups.margins.Sex]\nf = 0.3"),
+            "groups 'staff', margins.Sex: some numbers are below 1 and look like shares, and all of them add up to "
+            "60.3.",
+            "give shares that sum to 1, or counts.",
+            id="shares beside counts",
+        ),
+        pytest.param(
+            ("[matrix]", "[weighting]\ntrim = [1.1, 3]\n\n[matrix]"),
+            "weighting.trim: 1.1 to 3 leaves out 1, the mean weight.",
+            "give the smallest and the largest weight as multiples of the mean, such as [0.3, 3.0].",
+            id="bounds without the mean",
+        ),
+        pytest.param(
+            ("margins.Sex]", "margins.Sexx]"),
+            "the margins of group 'staff' name a column that no export has. Nearest: 'Sex'.",
+            "correct the name in [groups.margins], or leave the margin out.",
+            id="a column that no export has",
+        ),
+    ],
+)
+def test_what_is_wrong_with_margins_is_told_once(tmp_path, edit, what, mend):
+    study = WITH_MARGINS.replace('[groups.categories.Sex]\nfemale = "f"\n', "").replace(*edit)
+    rows = tuple(row.replace("Female", "f") for row in ROWS)
+    message = told(write_study(tmp_path / "s", study=study, header=HEADER, rows=rows))
+    assert message.count("Mend:") == 1
+    assert message.endswith(f"{what}\n  Mend: {mend}")
+
+
+def test_an_export_that_lacks_a_column_is_told_so(tmp_path):
+    study = WITH_MARGINS.replace(
+        "[[groups]]", '[[responses]]\nfile = "more.csv"\nrespondent = "id"\ngroup = "group"\n\n[[groups]]', 1
+    )
+    folder = write_study(tmp_path / "s", study=study, header=HEADER, rows=ROWS)
+    header = "id,group,Climate,Safety,Ethics,Impact of Climate,Impact of Safety,Impact of Ethics"
+    (folder / "more.csv").write_text(f"{header}\n9,Staff,4,5,3,4,4,2\n10,Buyers,5,4,3,5,3,3\n")
+    assert told(folder) == (
+        "more.csv, column 'Sex': has no such column, and 1 of its respondents are of group 'staff', which is raked to "
+        'it.\n  Mend: add the column, or set no_category = "keep" in [weighting].'
+    )
+
+
+def test_who_keeps_his_weight_for_want_of_a_category_is_counted(tmp_path):
+    study = WITH_MARGINS + '\n[weighting]\nno_category = "keep"\n'
+    rows = (*ROWS, "6,Staff,,4,4,2,5,4,3")
+    notices = assess(write_study(tmp_path / "s", study=study, header=HEADER, rows=rows)).warnings
+    assert (
+        "1 of 4 respondents of group Staff give no category of a margin and keep their share of the weight there."
+        in (notices)
+    )
+
+
+def test_a_stratum_that_nobody_answered_from_is_told(tmp_path):
+    text = STUDY.replace('group = "group"', 'group = "group"\nstratum = "Region"')
+    text = text.replace('label = "Staff"\n', 'label = "Staff"\n[groups.strata]\nnorth = 40\nsouth = 60\n')
+    header = "id,group,Region,Climate,Safety,Ethics,Impact of Climate,Impact of Safety,Impact of Ethics"
+    rows = ("1,Staff,north,4,5,3,4,4,2", "2,Staff,north,5,4,3,5,3,3", "3,Customer,,3,5,4,4,5,2")
+    assert "strata.south has 60 people, and nobody of it answered." in told(
+        write_study(tmp_path / "s", study=text, header=header, rows=rows)
+    )

@@ -67,6 +67,8 @@ class Source:
         Where the mapped columns stand.
     simulated : bool
         The file says of itself that its answers are simulated.
+    without : set of int
+        The margins' columns that no export of the study has; told once, and not row by row.
     """
 
     study: Study
@@ -75,6 +77,7 @@ class Source:
     table: Table
     columns: Columns
     simulated: bool
+    without: set[int] = field(default_factory=set)
     answers: Answers = field(init=False)
     memberships: Memberships = field(init=False)
 
@@ -239,6 +242,8 @@ class Source:
         margins = self.study.layout.margins
         found = np.full((len(rows), len(margins)), -1, np.int16)
         for k, (margin, place) in enumerate(zip(margins, self.columns.margins, strict=True)):
+            if k in self.without:
+                continue
             owners = list(margin.category)
             raked = members[:, owners].any(axis=1)
             found[raked, k] = NO_CATEGORY
@@ -329,13 +334,14 @@ def open_exports(study: Study, study_file: Path, faults: Faults) -> list[Source]
     """Open every export of a study and find its columns; what cannot be opened or found is added to `faults`."""
     sources = []
     ids = {group.id for group in study.groups}
+    also = tuple(margin.name for margin in study.layout.margins)
     for number, export in enumerate(study.responses):
         if bool(export.group) == bool(export.group_is) or (export.group_is and export.group_is not in ids):
             continue  # told with the study file's faults
         path = export_path(study_file, export)
         try:
             table = open_table(path, export)
-            table = widen(table, export) if export.issue and export.answer and export.respondent else table
+            table = widen(table, export, also) if export.issue and export.answer and export.respondent else table
         except MaterialityError as error:
             faults.take(error)
             continue
@@ -400,15 +406,20 @@ def _margin_place(table: Table, name: str, faults: Faults) -> int | None:
 def _check_margins(study: Study, file: str, sources: list[Source], faults: Faults) -> None:
     if not sources or len(sources) < len(study.responses):
         return
-    for group in study.groups:
-        for column in group.margins:
-            if all(_margin_place(source.table, column, Faults()) is None for source in sources):
-                faults.add(
-                    f"the margins of group '{group.id}' name a column that no export has.",
-                    mend="correct the name in [groups.margins], or leave the margin out.",
-                    file=file,
-                    column=column,
-                )
+    for k, margin in enumerate(study.layout.margins):
+        if any(source.columns.margins[k] is not None for source in sources):
+            continue
+        for source in sources:
+            source.without.add(k)
+        close = nearest(margin.name, [name for source in sources for name in source.table.header if name.strip()])
+        groups = joined(study.groups[group].id for group in margin.category)
+        faults.add(
+            f"the margins of group {groups} name a column that no export has."
+            + (f" Nearest: {close}." if close else ""),
+            mend="correct the name in [groups.margins], or leave the margin out.",
+            file=file,
+            column=margin.name,
+        )
 
 
 def duplicated(sources: list[Source], *, held: int = 1 << 18) -> frozenset[int]:

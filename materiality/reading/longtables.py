@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from materiality.errors import Faults, MaterialityError, shown
@@ -21,7 +22,7 @@ class _Person:
     answers: dict[str, str] = field(default_factory=dict)
 
 
-def widen(table: Table, export: Export) -> Table:
+def widen(table: Table, export: Export, also: Sequence[str] = ()) -> Table:
     """A long export as a table with a column per issue.
 
     Each respondent's record stands at the first of its rows, and holds what the other columns say there. The export is
@@ -33,6 +34,8 @@ def widen(table: Table, export: Export) -> Table:
         As it lies in the file.
     export : Export
         Names the columns of the respondent, the issue and the answer.
+    also : sequence of str
+        Further columns, where the export has them, in which the rows of a respondent must say the same.
 
     Raises
     ------
@@ -49,9 +52,12 @@ def widen(table: Table, export: Export) -> Table:
     rest = [k for k in range(len(table.heads)) if k not in {what, answer}]
     same = [
         (rest.index(place), name)
-        for name in (export.group, export.weight)
-        if name and (place := table.find(name, "group or weight", faults)) in rest
+        for name in (export.group, export.weight, export.stratum, export.cluster)
+        if name and (place := table.find(name, "group, weight, stratum or cluster", faults)) in rest
     ]
+    for name in also:
+        with contextlib.suppress(LookupError):
+            same.append((rest.index(table.place(name)), name))
     faults.raise_any()
     people: dict[str, _Person] = {}
     issues: dict[str, str] = {}
@@ -116,7 +122,7 @@ def _person(
         if fold(person.shared[k]) != fold(shared[k]):
             faults.add(
                 f"{shown(shared[k])} differs from what the same respondent's row {person.row} says.",
-                mend="let all rows of a respondent name the same group and weight.",
+                mend="let all rows of a respondent say the same there.",
                 file=table.name,
                 row=row,
                 column=column,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from materiality.assessment import COMBINED, Assessment
+from materiality.assessment import Assessment
 from materiality.cleaning import CARELESS, DUPLICATE, FAST, RARE
 from materiality.estimates import CAUTIOUS_BELOW
-from materiality.study import Action, Cleaning, DuplicateChoice, MaterialRule, ThresholdRule
+from materiality.study import COMBINED, Action, Cleaning, DuplicateChoice, MaterialRule, ThresholdRule
 
 MOVED = 2
 """Ranks by which an issue has to move before the report names it."""
