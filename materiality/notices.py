@@ -217,11 +217,16 @@ def _not_done(study: Study) -> Iterator[str]:
 def _hidden(study: Study, group_scores: pd.DataFrame) -> Iterator[str]:
     hidden = set(group_scores.loc[group_scores["suppressed"], "group"])
     for axis_id, axis in study.axes.items():
-        asked = {g.id for g in study.groups if not axis.groups or axis.groups.get(g.id)}
-        if hidden and asked <= hidden:
+        asked = [g.id for g in study.groups if not axis.groups or axis.groups.get(g.id)]
+        table = group_scores[(group_scores["axis"] == axis_id) & group_scores["group"].isin(asked)]
+        shown = table[~table["suppressed"] & (table["n"].fillna(0) > 0)]
+        bare = set(table.loc[table["suppressed"], "issue"]) - set(shown["issue"])
+        if bare:
+            which = "" if len(bare) == len(study.issues) else " of these issues"
+            names = ", ".join(issue.name for issue in study.issues if issue.id in bare)
             yield (
-                f"The scores on “{axis.label or axis_id}” rest on groups alone that are hidden elsewhere, and are "
-                "shown: do not publish them."
+                f"The scores on “{axis.label or axis_id}”{which} rest on groups alone that are hidden elsewhere, and "
+                f"are shown: do not publish them{': ' + names if which else ''}."
             )
     if hidden:
         names = ", ".join(group.name for group in study.groups if group.id in hidden)

@@ -240,3 +240,16 @@ def test_where_group_weights_come_from_is_told(tmp_path):
         "The group weights of “Impact on the business” come from the pairwise comparisons of one judge (consistency "
         "ratio 0.00)."
     ]
+
+
+def test_an_issue_that_only_a_hidden_group_rated_is_named(tmp_path):
+    """Three of the staff rated climate, and nobody else: its score is their mean."""
+    rows = (
+        *(f"{k},Staff,{4 if k < 3 else ''},{1 + k % 5},3,4,{1 + k % 4},2" for k in range(12)),
+        *(f"{k},Customer,,{1 + k % 4},2,3,{1 + k % 5},4" for k in range(12, 24)),
+    )
+    found = notices_of(tmp_path, "The scores on", rows=rows, study=STUDY.replace('profile = "off"', INTERNAL))
+    assert found == [
+        "The scores on “Importance to people” of these issues rest on groups alone that are hidden elsewhere, and are "
+        "shown: do not publish them: Climate."
+    ]
