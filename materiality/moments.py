@@ -175,17 +175,17 @@ def moments_of(
     if not len(block):
         return no_moments(questions, groups, midpoint)
     order, starts, cells = _by_cell(block, flags, block.stratum if strata is None else strata, apart)
-    block = block.take(order)
-    rated = block.kinds == Kind.RATING
-    weighted = block.weight[:, None] * rated
-    z = np.hstack([weighted, weighted * np.where(rated, block.ratings - midpoint, 0.0)])
-    at_point = np.searchsorted(points, np.where(rated, block.ratings, np.inf)) if points else None
+    kinds, ratings, weights = block.kinds[order], block.ratings[order], block.weight[order]
+    rated = kinds == Kind.RATING
+    weighted = weights[:, None] * rated
+    z = np.hstack([weighted, weighted * np.where(rated, ratings - midpoint, 0.0)])
+    at_point = np.searchsorted(points, np.where(rated, ratings, np.inf)) if points else None
     found = {}
     for cell, start, end in zip(cells, starts, [*starts[1:], len(block)], strict=True):
-        part, weight = z[start:end], block.weight[start:end]
+        part, weight = z[start:end], weights[start:end]
         found[cell] = Sums(
             n=int(end - start),
-            kinds=_counts(block.kinds[start:end], len(Kind)),
+            kinds=_counts(kinds[start:end], len(Kind)),
             points=_counts(at_point[start:end], len(points) + 1)[:, :-1]
             if at_point is not None
             else np.zeros((questions, 0), np.int64),
