@@ -81,9 +81,8 @@ def covered(classes: np.ndarray, ratings: np.ndarray, mean: float) -> list[tuple
 def main() -> None:
     """Print the table."""
     print("Coverage in % (mean width in points) of 95 % intervals; SIMULATED answers.")
-    print(
-        f"{REPEATS} samples a line (an eighth of them above n = 100); the Monte Carlo error is at most 1.6 up to n = 100, and 2.5 above.\n"
-    )
+    print(f"{REPEATS} samples a line, an eighth of them above n = 100.")
+    print("The Monte Carlo error is at most 1.6, and 2.5 above n = 100.\n")
     print("| effect | n | " + " | ".join(METHODS) + " |")
     print("|---|---|" + "---|" * len(METHODS))
     for effect in (0.0, 0.8):
