@@ -20,6 +20,7 @@ from materiality.groups import (
     group_scores_table,
     known_errors,
     nonresponse_table,
+    score_targets,
 )
 from materiality.matrix import Matrix, build_matrix, joint_table, spread_of
 from materiality.notices import notices
@@ -199,8 +200,7 @@ def _generator(study: Study, stream: int) -> np.random.Generator:
 
 def scores_of(study: Study, sample: Sample, *, unbounded: bool = False) -> Estimates:
     """The scores of all issues, one axis after the other; without the scale's ends if `unbounded`."""
-    questions = np.array(study.layout.question_of).ravel()
-    weights = np.repeat(np.array(study.layout.group_weights), len(study.issues), axis=0)
+    questions, weights = score_targets(study)
     return estimated(study, sample, questions, score_weights(sample, questions, weights), unbounded=unbounded)
 
 

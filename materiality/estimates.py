@@ -130,17 +130,16 @@ def estimate(
     """
     design = design_of(sample, population, strata)
     spread = linearise(sample, questions, weights, design, cautious_below=cautious_below)
-    covariance, shares = spread.covariance, spread.shares
     means = sample.means[:, questions].T
     values = np.where(weights != 0, np.where(np.isnan(means), 0.0, means) * weights, 0.0).sum(axis=1)
     values[~(weights != 0).any(axis=1)] = np.nan
     unasked = np.clip(np.nan_to_num(1 - design.asked(sample), nan=1.0), 0.0, 1.0)
     own = _own_parts(sample, questions, design, unasked, cautious_below)
     lonely = (weights != 0) & (own.n.T == 1)
-    seen = np.diag(covariance).copy()
-    covariance, shares = _pool_lonely(sample, questions, weights, lonely & (unasked > 0), covariance, shares, unasked)
+    seen = np.diag(spread.covariance)
+    covariance = _pool_lonely(sample, questions, weights, lonely & (unasked > 0), spread.covariance, unasked)
     n = _distinct(sample, questions, weights)
-    df = satterthwaite_df(shares, spread.df)
+    df = satterthwaite_df(spread.shares, spread.df)
     df = np.minimum(np.maximum(df, 1.0), np.maximum(n - 1, 0))
     std_error = np.sqrt(np.diag(covariance))
     lower, upper = t_interval(values, std_error, np.where(df > 0, df, np.nan), confidence, low, high)
@@ -228,7 +227,7 @@ def _without_one_cluster(sample: Sample, design: Design, g: int) -> FloatArray |
     return np.asarray(found * (units - 1) / max(units, 1))
 
 
-def _some(parts: Parts, targets: NDArray[np.bool_] | IntArray) -> Parts:
+def _some(parts: Parts, targets: IntArray) -> Parts:
     """The parts of some targets."""
     return Parts(*(getattr(parts, field.name)[:, targets] for field in fields(Parts)))
 
@@ -261,13 +260,12 @@ def _pool_lonely(
     weights: FloatArray,
     lonely: NDArray[np.bool_],
     covariance: FloatArray,
-    shares: FloatArray,
     unasked: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Lend groups with one rating the pooled variance of the target's other groups."""
+) -> FloatArray:
+    """Lend groups with one unit that rated the pooled variance of the ratings within the target's groups."""
+    covariance = covariance.copy()
     if not lonely.any():
-        return covariance, shares
-    covariance, shares = covariance.copy(), shares.copy()
+        return covariance
     variances = rating_variances(sample)[:, questions].T
     df = np.where((weights != 0) & np.isfinite(variances), sample.n[:, questions].T - 1, 0)
     total = df.sum(axis=1)
@@ -276,7 +274,7 @@ def _pool_lonely(
     )
     for target, group in zip(*np.nonzero(lonely), strict=True):
         covariance[target, target] += weights[target, group] ** 2 * pooled[target] * unasked[group]
-    return covariance, shares
+    return covariance
 
 
 def _distinct(sample: Sample, questions: IntArray, weights: FloatArray) -> IntArray:

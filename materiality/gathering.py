@@ -162,10 +162,11 @@ def _compared(
         reason, compared = apply_comparisons(block, flags, study, typical)
         changed = (reason != KEPT) | (compared != flags)
         ledger.correct(block.take(changed), reason[changed], compared[changed])
-        kept = reason == KEPT
-        lacking.note(block.take(kept))
-        total += _moments(block.take(kept), study, compared[kept])
-        rows.add(block.take(kept), compared[kept])
+        stays = reason == KEPT
+        kept, flagged = block.take(stays), compared[stays]
+        lacking.note(kept)
+        total += _moments(kept, study, flagged)
+        rows.add(kept, flagged)
         if study.weighting.trim is not None and len(total.cells) > MOST_CELLS:
             faults.add(
                 f"weights are to be trimmed, and there are more than {MOST_CELLS:,} different design weights and "

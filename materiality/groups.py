@@ -84,6 +84,12 @@ def _in_proportion(population: int, moments: Moments, g: int, stratum: int) -> f
     return max(population * here / sum(own.values()), float(people))
 
 
+def score_targets(study: Study) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The question and the group weights of every score: one axis after the other, each over the issues."""
+    questions = np.array(study.layout.question_of).ravel()
+    return questions, np.repeat(np.array(study.layout.group_weights), len(study.issues), axis=0)
+
+
 def estimated(
     study: Study,
     sample: Sample,

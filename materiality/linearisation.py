@@ -181,14 +181,15 @@ class _Linearisation:
         covariance = np.zeros((targets, targets))
         shares = np.zeros((len(self.part), targets))
         uncancelled = np.zeros(targets)
-        alone: dict[int, list[int]] = {}
+        alone: dict[tuple[int, int], list[int]] = {}
         for k, (cell, sums) in enumerate(self.cells):
             if not cell.cluster and len(cell.groups) == 1:
-                alone.setdefault(self.part[int(self.design.stratum[k, cell.groups[0]]), cell.groups[0]], []).append(k)
+                g = cell.groups[0]
+                alone.setdefault((int(self.design.stratum[k, g]), g), []).append(k)
             elif not cell.cluster:
                 self._add_respondents(k, sums, covariance, shares, uncancelled)
-        for part, cells in alone.items():
-            self._add_members(part, np.array(cells), covariance, shares, uncancelled)
+        for place, cells in alone.items():
+            self._add_members(place, np.array(cells), covariance, shares, uncancelled)
         for value, parts, size in self._clusters():
             covariance += np.outer(value, value)
             uncancelled += size**2
@@ -203,14 +204,19 @@ class _Linearisation:
         return Spread(covariance, np.where(still, 0.0, shares), df, units, group)
 
     def _add_members(
-        self, part: int, cells: IntArray, covariance: FloatArray, shares: FloatArray, uncancelled: FloatArray
+        self,
+        place: tuple[int, int],
+        cells: IntArray,
+        covariance: FloatArray,
+        shares: FloatArray,
+        uncancelled: FloatArray,
     ) -> None:
         """Add the squares and products of those who are of one group and sample alone, all their cells at once.
 
         As `_add_respondents`; with the factors of the cells taken into sums over them, what is left to do hangs on
         the number of targets, and no longer on that of cells.
         """
-        stratum, g = list(self.part)[part]
+        stratum, g = place
         live = np.flatnonzero((self.per[g] != 0) | (self.mean[stratum] != 0))
         if not len(live) or not self.root[stratum]:
             return
@@ -234,7 +240,7 @@ class _Linearisation:
             found -= with_fitted + with_fitted.T + with_mean + with_mean.T
             found += fitted.T @ (squares[:, None] * fitted) + sum(one.n for one in sums) * np.outer(mean, mean)
         covariance[np.ix_(live, live)] += found
-        shares[part, live] += np.diag(found)
+        shares[self.part[place], live] += np.diag(found)
         diagonal = second[rating, rating], second[rated, rating], second[rated, rated]
         uncancelled[live] += y**2 * diagonal[0] + 2 * np.abs(y * r * diagonal[1]) + r**2 * diagonal[2]
 

@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from materiality.raking import rake, trim
 from materiality.responses import Block, Kind
-from materiality.stats import FloatArray
-from materiality.study import Study, fold
+from materiality.stats import FloatArray, mixed
+from materiality.study import Study
+from materiality.weights import classes_of
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -278,7 +279,7 @@ def _units(stratum: ArrayLike, unit: ArrayLike, key: ArrayLike, fraction: ArrayL
     home = pairs // max(len(labels), 1)
     known_by = np.full(len(pairs), np.iinfo(np.uint64).max)
     np.minimum.at(known_by, of_row, key.astype(np.uint64))
-    rank = _mixed(known_by ^ _mixed(np.full(1, seed, np.uint64)))
+    rank = mixed(known_by ^ mixed(np.full(1, seed, np.uint64)))
     order = np.lexsort((rank, home))
     if ((rank[order][1:] == rank[order][:-1]) & (home[order][1:] == home[order][:-1])).any():
         raise ValueError("two units of a stratum have the same key")
@@ -301,14 +302,6 @@ def _groups_per_stratum(sizes: IntArray, groups: int) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if np.minimum(sizes, middle).sum() <= groups else (low, middle - 1)
     return low
-
-
-def _mixed(numbers: KeyArray) -> KeyArray:
-    """Numbers spread evenly over 64 bits, one to one (the finaliser of SplitMix64: Steele, Lea and Flood 2014)."""
-    x = numbers + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def keys_of(block: Block) -> KeyArray:
@@ -338,15 +331,15 @@ def keys_of(block: Block) -> KeyArray:
             bits = (np.asarray(column, np.float64) + 0.0).view(np.uint64)  # + 0.0 makes a zero of either sign the same
         else:
             bits = column.astype(np.uint64) if column.dtype == np.uint64 else column.astype(np.int64).view(np.uint64)
-        contents = _mixed(contents ^ bits)
+        contents = mixed(contents ^ bits)
     keys = np.where(block.identity != 0, block.identity, contents)
     _, inverse, times = np.unique(keys, return_inverse=True, return_counts=True)
-    keys = np.where(times[inverse] > 1, _mixed(_mixed(keys) ^ contents), keys)
+    keys = np.where(times[inverse] > 1, mixed(mixed(keys) ^ contents), keys)
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.r_[True, keys[order][1:] != keys[order][:-1]]) if len(keys) else np.zeros(0, np.int64)
     number = np.empty(len(keys), np.uint64)
     number[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.r_[starts, len(keys)]))
-    return np.where(number > 0, _mixed(keys ^ _mixed(number)), keys)
+    return np.where(number > 0, mixed(keys ^ mixed(number)), keys)
 
 
 def replicate_means(study: Study, block: Block, replicates: Replicates) -> FloatArray:
@@ -387,7 +380,7 @@ def replicate_means(study: Study, block: Block, replicates: Replicates) -> Float
 
 def _group_means(study: Study, g: int, block: Block, factors: FloatArray, unit: IntArray) -> FloatArray:
     """Means of one group, all of whose rows these are, shape (replicates, questions)."""
-    classes = _classes(study, g, block)
+    classes = classes_of(study, g, block.categories)
     apart = study.weighting.trim is not None
     design = block.weight if apart else np.zeros(len(block))
     cells, first, cell = _distinct(np.column_stack([classes, design]))
@@ -416,18 +409,6 @@ def _group_means(study: Study, g: int, block: Block, factors: FloatArray, unit: 
     found = np.divide(total, weight, out=np.full(total.shape, np.nan), where=weight > 0) + study.scale.midpoint
     found[failed] = np.nan
     return found
-
-
-def _classes(study: Study, g: int, block: Block) -> IntArray:
-    """The category of each row in each column that the group is raked to, shape (rows, columns); -1 for none."""
-    margins = study.layout.margins
-    columns = []
-    for name in study.groups[g].margins if margins else ():
-        k = next(k for k, margin in enumerate(margins) if fold(margin.name) == fold(name))
-        answers = block.categories[:, k]
-        category = np.array(margins[k].category[g], np.int64)
-        columns.append(np.where(answers >= 0, category[np.maximum(answers, 0)], -1))
-    return np.array(columns, np.int64).reshape(len(columns), len(block)).T
 
 
 def _distinct(table: FloatArray) -> tuple[FloatArray, IntArray, IntArray]:
@@ -691,10 +672,10 @@ def _design(
 ) -> _Design:
     groups = block.members.shape[1]
     clustered = block.cluster != 0
-    unit = np.where(clustered, _mixed(block.cluster), keys)
+    unit = np.where(clustered, mixed(block.cluster), keys)
     component = _components(block.members, unit)
     home = component[block.members.argmax(axis=1)] if len(block) else np.zeros(0, np.int64)
-    stratum = _mixed(block.stratum.astype(np.uint64) ^ _mixed(home.astype(np.uint64)))
+    stratum = mixed(block.stratum.astype(np.uint64) ^ mixed(home.astype(np.uint64)))
     stratum = _without_lonely(stratum, unit, home)
     fraction, spread = np.zeros(len(block)), np.ones(groups)
 

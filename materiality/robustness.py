@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from materiality.errors import Faults
 from materiality.estimates import Estimates, Sample, score_weights, summarise
-from materiality.groups import known_errors, population_of
+from materiality.groups import known_errors, population_of, score_targets
 from materiality.matrix import Matrix, build_matrix
 from materiality.moments import Moments, moments_of, no_moments
 from materiality.nonresponse import bounds, movable_tiers
@@ -94,8 +94,7 @@ def bounds_table(study: Study, sample: Sample, estimates: Estimates, matrix: Mat
         rating), best_tier, worst_tier (that the issue could reach by its own missing answers; on the matrix's axes).
     """
     issues = len(study.issues)
-    questions = np.array(study.layout.question_of).ravel()
-    weights = np.repeat(np.array(study.layout.group_weights), issues, axis=0)
+    questions, weights = score_targets(study)
     found = bounds(sample, questions, weights, low=study.scale.low, high=study.scale.high)
     places = [list(study.axes).index(axis) for axis in (study.x, study.y)]
     rules = tuple(study.tiers.thresholds.get(axis, ThresholdRule.MEAN) for axis in (study.x, study.y))
@@ -240,8 +239,7 @@ def replicates_table(study: Study, rows: Spool, sample: Sample, estimates: Estim
     if not study.weighting.replicates:
         return pd.DataFrame(columns=columns)
     block = _with_stratum_weights(study, sample.moments, stack([one for one, _ in rows.blocks()]))
-    questions = np.array(study.layout.question_of).ravel()
-    weights = np.repeat(np.array(study.layout.group_weights), len(study.issues), axis=0)
+    questions, weights = score_targets(study)
     weights = score_weights(sample, questions, weights)
     found = {
         method: replicate_std_errors(
@@ -269,13 +267,12 @@ def replicates_table(study: Study, rows: Spool, sample: Sample, estimates: Estim
 
 def _with_stratum_weights(study: Study, moments: Moments, block: Block) -> Block:
     """The rows with weights that bring strata to their populations, as `weights.weigh` has them, by the first group."""
-    members = moments.members()
+    members, cells = moments.members(), list(moments.cells)
     factor: dict[tuple[int, int], float] = {}
     for g in range(moments.groups):
         inside = np.flatnonzero(members[:, g])
-        cells = [list(moments.cells)[k] for k in inside]
         factors = stratum_factors(study, moments, g, inside)
-        factor.update({(g, cell.stratum): float(f) for cell, f in zip(cells, factors, strict=True)})
+        factor.update({(g, cells[k].stratum): float(f) for k, f in zip(inside, factors, strict=True)})
     first = block.members.argmax(axis=1)
     times = [factor.get((int(g), int(stratum)), 1.0) for g, stratum in zip(first, block.stratum, strict=True)]
     return replace(block, weight=block.weight * np.array(times))

@@ -143,6 +143,14 @@ def unanimous_share(n: ArrayLike, confidence: float) -> FloatArray:
     return np.where(n > 0, -np.expm1(np.log(alpha) / np.where(n > 0, n, 1.0)), 1.0)
 
 
+def mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Numbers spread evenly over 64 bits, one to one (the finaliser of SplitMix64: Steele, Lea and Flood 2014)."""
+    x = numbers + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
 def symmetric_root(covariance: FloatArray) -> FloatArray:
     """The symmetric square root of a positive semi-definite matrix.
 

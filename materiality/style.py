@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from materiality.responses import Block, Kind
-from materiality.stats import FloatArray
+from materiality.stats import FloatArray, mixed
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
@@ -250,14 +250,11 @@ class _Fit:
 
 
 def _hashed(rows: IntArray, keys: ArrayLike | None, n: int) -> NDArray[np.uint64]:
-    """A hash of the rows' keys, by the finaliser of SplitMix64 (Steele, Lea and Flood 2014)."""
+    """A hash of the rows' keys; of their places where they have none."""
     given = np.zeros(n, np.uint64) if keys is None else np.asarray(keys).astype(np.uint64)
     if given.shape != (n,):
         raise ValueError(f"keys need the shape ({n},), got {given.shape}")
-    z = np.where(given == 0, np.arange(n, dtype=np.uint64), given)[rows] + np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
-    return np.asarray(z ^ (z >> np.uint64(31)))
+    return mixed(np.where(given == 0, np.arange(n, dtype=np.uint64), given)[rows])
 
 
 def _chosen(sizes: IntArray, hashes: NDArray[np.uint64], largest: int) -> BoolArray:

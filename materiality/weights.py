@@ -71,9 +71,9 @@ def margins_table(study: Study, moments: Moments, weights: Weights) -> pd.DataFr
     table = weights.margins.copy()
     if table.empty or not study.privacy.hidden_below:
         return table
-    sums = list(moments.cells.values())
+    sums, members = list(moments.cells.values()), moments.members()
     for g, group in enumerate(study.groups):
-        inside = np.flatnonzero(moments.members()[:, g])
+        inside = np.flatnonzero(members[:, g])
         if weights.calibrations[g] is None:
             continue
         classes = _classes(study, moments, g, inside)
@@ -135,27 +135,39 @@ def weigh(study: Study, moments: Moments, faults: Faults, file: str) -> Weights:
             found = _raked(study, moments, g, inside, start, faults, file)
             if found is None:
                 continue
-            factors[inside, g], calibrations[g], shares = found
-            tables.append(shares)
+            factors[inside, g], calibrations[g] = found
         if study.weighting.trim is not None:
             factors[inside, g] = _trimmed(study.weighting.trim, moments, inside, factors[inside, g])
-    for table in tables:
-        g = next(k for k, group in enumerate(study.groups) if group.id == table["group"].iloc[0])
-        _after(table, study, moments, g, factors[:, g])
+        if calibrations[g] is not None:
+            tables.append(_shares(study, moments, g, inside, factors[inside, g]))
     margins = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=MARGIN_COLUMNS)
     return Weights(factors, tuple(calibrations), margins)
+
+
+def classes_of(study: Study, g: int, answers: NDArray[np.integer]) -> IntArray:
+    """The category that answers mean in each column that a group is raked to, shape (…, columns); -1 for none.
+
+    Parameters
+    ----------
+    study : Study
+    g : int
+        The group.
+    answers : int array, shape (…, margin columns)
+        As `Block.categories` has them.
+    """
+    margins = study.layout.margins
+    columns = []
+    for name in study.groups[g].margins if margins else ():
+        k = next(k for k, margin in enumerate(margins) if fold(margin.name) == fold(name))
+        category = np.array(margins[k].category[g], np.int64)
+        columns.append(np.where(answers[:, k] >= 0, category[np.maximum(answers[:, k], 0)], -1))
+    return np.array(columns, np.int64).reshape(len(columns), len(answers)).T
 
 
 def _classes(study: Study, moments: Moments, g: int, inside: IntArray) -> IntArray:
     """The category of each cell in each column that the group is raked to; -1 for none."""
     cells = list(moments.cells)
-    columns = []
-    for name in study.groups[g].margins:
-        k = next(k for k, margin in enumerate(study.layout.margins) if fold(margin.name) == fold(name))
-        category = study.layout.margins[k].category[g]
-        answers = [cells[place].classes[k] for place in inside]
-        columns.append([category[answer] if answer >= 0 else -1 for answer in answers])
-    return np.array(columns, np.int64).T.reshape(len(inside), -1)
+    return classes_of(study, g, np.array([cells[k].classes for k in inside], np.int64).reshape(len(inside), -1))
 
 
 def stratum_factors(study: Study, moments: Moments, g: int, inside: IntArray) -> FloatArray:
@@ -177,7 +189,7 @@ def stratum_factors(study: Study, moments: Moments, g: int, inside: IntArray) ->
 
 def _raked(
     study: Study, moments: Moments, g: int, inside: IntArray, start: FloatArray, faults: Faults, file: str
-) -> tuple[FloatArray, Calibration, pd.DataFrame] | None:
+) -> tuple[FloatArray, Calibration] | None:
     group = study.groups[g]
     sums = list(moments.cells.values())
     base = np.array([sums[k].weight for k in inside]) * start
@@ -215,13 +227,7 @@ def _raked(
             file=file,
         )
         return None
-    basis = projector(base, classes).basis
-    rows = [
-        {"group": group.id, "column": column, "category": category, "wanted": count / sum(margin.values())}
-        for column, margin in group.margins.items()
-        for category, count in margin.items()
-    ]
-    return raked.factors * start, Calibration(inside, basis, start), pd.DataFrame(rows)
+    return raked.factors * start, Calibration(inside, projector(base, classes).basis, start)
 
 
 def _fits(
@@ -282,18 +288,24 @@ def _trimmed(bounds: tuple[float, float], moments: Moments, inside: IntArray, fa
     return np.asarray(trim(factors * design, people, *bounds) / design)
 
 
-def _after(table: pd.DataFrame, study: Study, moments: Moments, g: int, factors: FloatArray) -> None:
-    """Put a group's shares before and after into its table of margins."""
-    inside = np.flatnonzero(moments.members()[:, g])
-    sums = list(moments.cells.values())
-    base = np.array([sums[k].weight for k in inside])
+def _shares(study: Study, moments: Moments, g: int, inside: IntArray, factors: FloatArray) -> pd.DataFrame:
+    """A group's margins as wanted, before weighting and after, among those who give a category."""
+    group, sums = study.groups[g], list(moments.cells.values())
+    before = np.array([sums[k].weight for k in inside])
+    after = before * factors
     classes = _classes(study, moments, g, inside)
-    for name, weight in (("before", base), ("after", base * factors[inside])):
-        shares = []
-        for c, margin in enumerate(study.groups[g].margins.values()):
-            known = weight[classes[:, c] >= 0].sum()
-            shares += [weight[classes[:, c] == k].sum() / known for k in range(len(margin))]
-        table[name] = shares
+    rows = []
+    for c, (column, margin) in enumerate(group.margins.items()):
+        known = classes[:, c] >= 0
+        for k, (category, count) in enumerate(margin.items()):
+            here = classes[:, c] == k
+            shares = (
+                count / sum(margin.values()),
+                before[here].sum() / before[known].sum(),
+                after[here].sum() / after[known].sum(),
+            )
+            rows.append((group.id, column, category, *shares))
+    return pd.DataFrame(rows, columns=MARGIN_COLUMNS)
 
 
 def weights_table(study: Study, moments: Moments, weights: Weights) -> pd.DataFrame:
