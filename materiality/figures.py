@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 
 from materiality.assessment import Assessment
 from materiality.placement import Placement, place_labels
-from materiality.study import Pillar, ThresholdRule
+from materiality.study import Pillar, Threshold, ThresholdRule, Top
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -215,9 +215,9 @@ def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.Dat
     figure.text(0.075, 0.962, "\n".join(textwrap.wrap(title, 90)[:2]), fontsize=13, weight="bold", va="center")
     kept = int(assessment.sample.moments.stack("n").sum()) if assessment.sample.moments.cells else 0
     across, up = (
-        f"{value:.2f} ({THRESHOLD_WORDS[rule] if isinstance(rule, ThresholdRule) else 'given'})"
+        f"{value:.2f} ({_threshold_words(rule)})"
         for value, rule in (
-            (line, study.tiers.thresholds.get(axis, ThresholdRule.MEAN))
+            (line, study.threshold(axis))
             for line, axis in ((matrix.x_threshold, study.x), (matrix.y_threshold, study.y))
         )
     )
@@ -250,6 +250,12 @@ def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.Dat
             handletextpad=0.2,
             columnspacing=1.4,
         )
+
+
+def _threshold_words(rule: Threshold) -> str:
+    if isinstance(rule, Top):
+        return f"below the top {rule.count}"
+    return THRESHOLD_WORDS[rule] if isinstance(rule, ThresholdRule) else "given"
 
 
 def _label(

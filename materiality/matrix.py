@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from materiality.estimates import Estimates, Sample
-from materiality.study import Study, ThresholdRule
+from materiality.study import Study
 from materiality.tiers import Tiers, place
 
 FloatArray = NDArray[np.float64]
@@ -48,11 +48,10 @@ def build_matrix(study: Study, estimates: Estimates, generator: np.random.Genera
     axes, issues = list(study.axes), len(study.issues)
     where = [np.arange(issues) + axes.index(axis) * issues for axis in (study.x, study.y)]
     both = np.concatenate(where)
-    rules = tuple(study.tiers.thresholds.get(axis, ThresholdRule.MEAN) for axis in (study.x, study.y))
     tiers = place(
         estimates.values[both].reshape(2, issues),
         spread_of(estimates)[np.ix_(both, both)],
-        (rules[0], rules[1]),
+        study.thresholds,
         material_rule=study.tiers.rule,
         midpoint=study.scale.midpoint,
         generator=generator,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from materiality.estimates import Sample
 from materiality.stats import ROUNDING, FloatArray
-from materiality.study import ThresholdRule
+from materiality.study import Threshold
 from materiality.tiers import threshold
 
 BoolArray = NDArray[np.bool_]
@@ -169,7 +169,7 @@ def movable_tiers(
     scores: ArrayLike,
     low: ArrayLike,
     high: ArrayLike,
-    rules: tuple[ThresholdRule | float, ThresholdRule | float],
+    rules: tuple[Threshold, Threshold],
     *,
     midpoint: float,
 ) -> MovableTiers:
@@ -204,7 +204,8 @@ def movable_tiers(
     The two bounds suffice, as a score that rises never falls below its threshold. This is plain for a fixed one, and
     for the mean and the median of all scores, which rise by no more than the score does. By the largest gap, a score
     lies above where the widest gap below it is at least as wide as the widest above it (of equal gaps the lowest
-    counts); as the score rises, also past the next issue, the one never shrinks and the other never grows.
+    counts); as the score rises, also past the next issue, the one never shrinks and the other never grows. It lies
+    above the threshold of the top ones where fewer others than these are as high, and a rise never makes them more.
 
     Both bounds can be reached (`bounds`), and so can every tier named, unless both axes average the same answers: then
     they cannot move apart as they are allowed to here. Several issues moving at once may change more tiers than this

@@ -62,7 +62,7 @@ def _undivided(study: Study, estimates: Estimates) -> Iterator[str]:
     for axis in (study.x, study.y):
         known = scores[list(study.axes).index(axis)]
         known = known[np.isfinite(known)]
-        if len(known) and np.ptp(known) < 1e-9 and not isinstance(study.tiers.thresholds.get(axis), float):
+        if len(known) and np.ptp(known) < 1e-9 and not isinstance(study.threshold(axis), float):
             yield (
                 f"All scores on “{study.axes[axis].label or axis}” are equal, so a threshold that the scores set "
                 "divides nothing; give one in [tiers.thresholds]."

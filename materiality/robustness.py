@@ -18,7 +18,7 @@ from materiality.nonresponse import bounds, movable_tiers
 from materiality.replicates import ReplicateMethod, keys_of, replicate_std_errors
 from materiality.responses import Block, stack
 from materiality.spooling import Spool
-from materiality.study import Study, ThresholdRule
+from materiality.study import Study
 from materiality.style import LARGEST, centred, leniency
 from materiality.weights import stratum_factors, weigh
 
@@ -97,7 +97,6 @@ def bounds_table(study: Study, sample: Sample, estimates: Estimates, matrix: Mat
     questions, weights = score_targets(study)
     found = bounds(sample, questions, weights, low=study.scale.low, high=study.scale.high)
     places = [list(study.axes).index(axis) for axis in (study.x, study.y)]
-    rules = tuple(study.tiers.thresholds.get(axis, ThresholdRule.MEAN) for axis in (study.x, study.y))
     shape = (len(study.axes), issues)
     values, low, high = (a.reshape(shape)[places] for a in (estimates.values, found.low, found.high))
     known = np.isfinite(values)
@@ -105,7 +104,7 @@ def bounds_table(study: Study, sample: Sample, estimates: Estimates, matrix: Mat
         values,
         np.where(known, np.minimum(low, values), np.nan),
         np.where(known, np.maximum(high, values), np.nan),
-        (rules[0], rules[1]),
+        study.thresholds,
         midpoint=study.scale.midpoint,
     )
 

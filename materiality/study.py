@@ -9,13 +9,14 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic_core import ErrorDetails
 
 from materiality.errors import Faults, MaterialityError, joined, nearest, shown
@@ -125,6 +126,17 @@ class ThresholdRule(StrEnum):
     LARGEST_GAP = "largest_gap"
 
 
+@dataclass(frozen=True)
+class Top:
+    """A threshold halfway between the scores of rank `count` and of the next: the highest lie above it."""
+
+    count: int
+
+
+Threshold = ThresholdRule | float | Top
+"""What sets a threshold; a number is the threshold itself."""
+
+
 class GroupWeighting(StrEnum):
     """Where an axis's group weights come from."""
 
@@ -139,6 +151,13 @@ class MaterialRule(StrEnum):
 
     EITHER = "either"
     BOTH = "both"
+
+
+class Decided(StrEnum):
+    """What somebody decided of an issue."""
+
+    MATERIAL = "material"
+    NOT_MATERIAL = "not_material"
 
 
 class PrivacyProfile(StrEnum):
@@ -163,6 +182,14 @@ def _texts(value: Any) -> Any:
     """Answer codes may be written as numbers."""
     if isinstance(value, list):
         return [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in value]
+    return value
+
+
+def _date(value: Any) -> Any:
+    """A date may stand in quotes."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return dt.date.fromisoformat(value)
     return value
 
 
@@ -352,13 +379,33 @@ class Weighting(Section):
 class Tiers(Section):
     """How issues become tiers and when one is material.
 
-    `thresholds` holds, per axis, a number on the scale or one of mean, median, midpoint and largest_gap.
+    `thresholds` holds, per axis, a number on the scale, a label of the scale, `top` and a number of issues, or one of
+    mean, median, midpoint and largest_gap; `Study.threshold` reads them.
     """
 
     method: TierMethod = TierMethod.THRESHOLDS
-    thresholds: Mapping[str, Finite | ThresholdRule] = {}
+    thresholds: Mapping[str, Finite | str] = {}
     rule: MaterialRule = MaterialRule.EITHER
     clusters: Annotated[int, Field(ge=1)] | None = None
+
+
+class Robustness(Section):
+    """How uncertain the group weights are taken to be.
+
+    `weights_vary` is the standard deviation of a group's weight as a share of it, where all weights are equal.
+    """
+
+    weights_vary: Annotated[float, Field(gt=0, lt=1)] = 0.3
+
+
+class Decision(Section):
+    """What somebody decided of an issue, whatever the survey says; printed beside the computed tier."""
+
+    issue: str
+    decision: Decided
+    reason: Annotated[str, Field(min_length=1)]
+    date: Annotated[dt.date, BeforeValidator(_date), Strict()]
+    by: Annotated[str, Field(min_length=1)]
 
 
 class Privacy(Section):
@@ -444,6 +491,8 @@ class Study(Section):
     cleaning: Cleaning = Cleaning()
     weighting: Weighting = Weighting()
     tiers: Tiers = Tiers()
+    robustness: Robustness = Robustness()
+    decisions: tuple[Decision, ...] = ()
     privacy: Privacy = Privacy()
     simulation: Simulation | None = None
 
@@ -539,6 +588,32 @@ class Study(Section):
     def y(self) -> str:
         """Id of the axis that lies up."""
         return self.matrix.y or next(iter(self.axes))
+
+    @property
+    def thresholds(self) -> tuple[Threshold, Threshold]:
+        """What sets the threshold of the axis across, and of the axis up."""
+        return self.threshold(self.x), self.threshold(self.y)
+
+    def threshold(self, axis: str) -> Threshold:
+        """What sets the threshold of an axis: the mean of its scores unless the study says otherwise.
+
+        Raises
+        ------
+        ValueError
+            If the study's word for it is none that is known.
+        """
+        given = self.tiers.thresholds.get(axis, ThresholdRule.MEAN.value)
+        if isinstance(given, float):
+            return given
+        word = fold(given)
+        if word in set(ThresholdRule):
+            return ThresholdRule(word)
+        if top := re.fullmatch(r"top(\d{1,9})", word):
+            return Top(int(top[1]))
+        points = {fold(label): point for label, point in self.scale.labels.items()}
+        if word not in points:
+            raise ValueError(f"{given!r} is no threshold")
+        return points[word]
 
 
 @dataclass(frozen=True)
@@ -800,7 +875,12 @@ TYPES = {
     "float": "a number, without quotes",
     "finite": "a finite number",
     "bool": "true or false, without quotes",
+    "date": "a date such as 2024-03-31",
 }
+THRESHOLDS = (
+    f'use a number on the scale, one of its labels, "top 10" or another number of issues, or one of '
+    f"{joined(ThresholdRule)}."
+)
 
 
 def _explained(problem: ErrorDetails) -> Problem:
@@ -817,11 +897,7 @@ def _explained(problem: ErrorDetails) -> Problem:
     if kind == "missing":
         return "is missing.", "add it; the user guide shows a whole study file."
     if problem["loc"][:2] == ("tiers", "thresholds") and len(problem["loc"]) > 3:
-        close = nearest(str(found), ThresholdRule)
-        return (
-            f"{_found(found)} is no threshold." + (f" Nearest: {close}." if close else ""),
-            f"use a number on the scale, or one of {joined(ThresholdRule)}.",
-        )
+        return f"{_found(found)} is no threshold.", THRESHOLDS
     if kind == "enum":
         expected = str(context.get("expected", ""))
         close = nearest(str(found), re.findall(r"'([^']*)'", expected))
@@ -887,6 +963,7 @@ def _check(study: Study, lines: Mapping[Place, int], file: str, faults: Faults) 
         _check_exports,
         _check_axes,
         _check_matrix,
+        _check_decisions,
         _check_margins,
         _check_simulation,
     ):
@@ -1208,28 +1285,72 @@ def _check_matrix(study: Study) -> Iterator[PlacedProblem]:
         yield ("matrix",), "matrix: only one of x and y is named.", "name both, or neither."
     elif study.x == study.y:
         yield ("matrix",), f"matrix: x and y are both '{study.x}'.", f"choose two of {joined(axes)}."
-    for axis, threshold in study.tiers.thresholds.items():
-        here = ("tiers", "thresholds", axis)
-        if axis not in axes:
-            close = nearest(axis, axes)
-            yield (
-                here,
-                f"tiers.thresholds: '{axis}' is no axis." + (f" Nearest: {close}." if close else ""),
-                f"use one of {joined(axes)}.",
-            )
-        low, high = study.scale.low, study.scale.high
-        if isinstance(threshold, float) and not low <= threshold <= high:
-            yield (
-                here,
-                f"tiers.thresholds: {axis} = {threshold:g} is off the scale {low:g} to {high:g}.",
-                f"correct it, or use one of {joined(ThresholdRule)}.",
-            )
+    for axis in study.tiers.thresholds:
+        yield from _check_threshold(study, axis)
     if study.tiers.clusters is not None and study.tiers.clusters > len(study.issues):
         yield (
             ("tiers", "clusters"),
             f"tiers: {study.tiers.clusters} clusters for {len(study.issues)} issues.",
             "ask for fewer clusters, or leave clusters out.",
         )
+
+
+def _check_threshold(study: Study, axis: str) -> Iterator[PlacedProblem]:
+    here, given = ("tiers", "thresholds", axis), study.tiers.thresholds[axis]
+    low, high = study.scale.low, study.scale.high
+    if axis not in study.axes:
+        close = nearest(axis, study.axes)
+        yield (
+            here,
+            f"tiers.thresholds: '{axis}' is no axis." + (f" Nearest: {close}." if close else ""),
+            f"use one of {joined(study.axes)}.",
+        )
+        return
+    try:
+        threshold = study.threshold(axis)
+    except ValueError:
+        close = nearest(str(given), [*ThresholdRule, *study.scale.labels])
+        yield (
+            here,
+            f"tiers.thresholds.{axis}: {_found(given)} is no threshold." + (f" Nearest: {close}." if close else ""),
+            THRESHOLDS,
+        )
+        return
+    if isinstance(threshold, float) and not low <= threshold <= high:
+        yield (
+            here,
+            f"tiers.thresholds: {axis} = {threshold:g} is off the scale {low:g} to {high:g}.",
+            f"correct it, or use one of {joined(ThresholdRule)}.",
+        )
+    if isinstance(threshold, Top) and not 0 < threshold.count < len(study.issues):
+        yield (
+            here,
+            f"tiers.thresholds: {axis} = {_found(given)} divides nothing among {len(study.issues)} issues.",
+            f"use a number from 1 to {len(study.issues) - 1}."
+            if len(study.issues) > 1
+            else "use a number on the scale.",
+        )
+
+
+def _check_decisions(study: Study) -> Iterator[PlacedProblem]:
+    issues = [issue.id for issue in study.issues]
+    seen: dict[str, int] = {}
+    for k, decision in enumerate(study.decisions):
+        if decision.issue not in issues:
+            close = nearest(decision.issue, issues)
+            yield (
+                ("decisions", k, "issue"),
+                f"decisions: '{decision.issue}' is no issue." + (f" Nearest: {close}." if close else ""),
+                "use the id of an issue.",
+            )
+        elif decision.issue in seen:
+            yield (
+                ("decisions", k, "issue"),
+                f"decisions: '{decision.issue}' is decided twice, here and in number {seen[decision.issue]}.",
+                "leave the one that holds.",
+            )
+        else:
+            seen[decision.issue] = k + 1
 
 
 def _check_margins(study: Study) -> Iterator[PlacedProblem]:
@@ -1378,6 +1499,8 @@ __all__ = [
     "Action",
     "Axis",
     "Cleaning",
+    "Decided",
+    "Decision",
     "DuplicateChoice",
     "Export",
     "Group",
@@ -1389,15 +1512,18 @@ __all__ = [
     "Pillar",
     "Privacy",
     "PrivacyProfile",
+    "Robustness",
     "Scale",
     "Simulation",
     "Special",
     "Spoilt",
     "Study",
+    "Threshold",
     "ThresholdRule",
     "TierMethod",
     "Tiers",
     "Tool",
+    "Top",
     "UnknownGroup",
     "Weighting",
     "draft_study",

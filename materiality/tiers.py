@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from materiality.stats import ROUNDING, joint_draws
-from materiality.study import MaterialRule, ThresholdRule
+from materiality.study import MaterialRule, Threshold, ThresholdRule, Top
 
 FloatArray = NDArray[np.float64]
 DRAWS = 10_000
@@ -49,13 +49,14 @@ class Tiers:
     top: FloatArray
 
 
-def threshold(rule: ThresholdRule | float, values: FloatArray, midpoint: float) -> FloatArray:
+def threshold(rule: Threshold, values: FloatArray, midpoint: float) -> FloatArray:
     """A threshold for each set of scores.
 
     Parameters
     ----------
-    rule : ThresholdRule or float
-        A number is the threshold itself.
+    rule : ThresholdRule, Top or float
+        A number is the threshold itself. Scores that tie with the next after the top ones lie above it with nobody;
+        where there are no more scores than the top ones, the threshold lies just below the lowest.
     values : float array, shape (…, issues)
         Scores; NaN where an issue has none.
     midpoint : float
@@ -85,6 +86,12 @@ def threshold(rule: ThresholdRule | float, values: FloatArray, midpoint: float) 
             widest = np.diff(ordered, axis=-1).argmax(axis=-1)[..., None]
             below = np.take_along_axis(ordered, widest, -1)
             return np.asarray(((below + np.take_along_axis(ordered, widest + 1, -1)) / 2)[..., 0])
+        case Top(count):
+            ordered = -np.sort(-values, axis=-1)
+            scored = int(np.isfinite(values).sum(axis=-1).min(initial=values.shape[-1]))
+            if count >= scored:
+                return np.asarray(np.nanmin(values, axis=-1) - 2 * ROUNDING)
+            return np.asarray((ordered[..., count - 1] + ordered[..., count]) / 2)
         case _:
             return np.full(shape, float(rule))
 
@@ -92,7 +99,7 @@ def threshold(rule: ThresholdRule | float, values: FloatArray, midpoint: float) 
 def place(
     values: FloatArray,
     covariance: FloatArray,
-    rules: tuple[ThresholdRule | float, ThresholdRule | float],
+    rules: tuple[Threshold, Threshold],
     *,
     material_rule: MaterialRule,
     midpoint: float,

@@ -15,11 +15,11 @@ from materiality.estimates import score_weights, summarise
 from materiality.moments import moments_of
 from materiality.nonresponse import bounds, movable_tiers, rates
 from materiality.responses import Kind
-from materiality.study import ThresholdRule
+from materiality.study import ThresholdRule, Top
 from materiality.weights import Weights
 
 NAN = math.nan
-RULES = [ThresholdRule.MEAN, ThresholdRule.MEDIAN, ThresholdRule.MIDPOINT, ThresholdRule.LARGEST_GAP, 2.25]
+RULES = [ThresholdRule.MEAN, ThresholdRule.MEDIAN, ThresholdRule.MIDPOINT, ThresholdRule.LARGEST_GAP, Top(2), 2.25]
 
 
 def raked(moments, factors):
@@ -178,6 +178,8 @@ def above(rule, moving, others):
         gaps = [b - a for a, b in itertools.pairwise(everybody)]
         first = gaps.index(max(gaps)) if gaps else 0
         cut = statistics.fmean(everybody[first : first + 2])
+    elif isinstance(rule, Top):
+        cut = statistics.fmean(everybody[::-1][rule.count - 1 : rule.count + 1]) if len(everybody) > rule.count else -1
     else:
         cut = rule
     return moving > cut + 1e-9

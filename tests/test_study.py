@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import math
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from materiality.errors import MaterialityError
 from materiality.study import (
     Action,
+    Decided,
     DuplicateChoice,
     Pillar,
     PrivacyProfile,
@@ -23,6 +25,7 @@ from materiality.study import (
     ThresholdRule,
     TierMethod,
     Tool,
+    Top,
     UnknownGroup,
     fold,
     load_study,
@@ -128,9 +131,29 @@ thresholds = { stakeholders = 3.5, business = "largest_gap" }
 rule = "both"
 clusters = 2
 
+[robustness]
+weights_vary = 0.2
+
+[[decisions]]
+issue = "safety"
+decision = "not_material"
+reason = "Covered by the works council's own programme."
+date = 2024-03-31
+by = "Sustainability committee"
+
 [privacy]
 profile = "publish"
 minimum_group_size = 12
+"""
+
+
+DECISION = """
+[[decisions]]
+issue = "climate"
+decision = "material"
+reason = "Required by the parent company."
+date = 2024-03-31
+by = "The board"
 """
 
 
@@ -182,7 +205,11 @@ def test_every_key_of_the_design_is_understood(tmp_path):
     assert study.cleaning.duplicate_choice is DuplicateChoice.LAST
     assert study.weighting.trim == (0.3, 3)
     assert study.tiers.method is TierMethod.KMEANS
-    assert study.tiers.thresholds == {"stakeholders": 3.5, "business": ThresholdRule.LARGEST_GAP}
+    assert study.thresholds == (ThresholdRule.LARGEST_GAP, 3.5)
+    assert study.robustness.weights_vary == 0.2
+    assert [(d.issue, d.decision, d.date, d.by) for d in study.decisions] == [
+        ("safety", Decided.NOT_MATERIAL, dt.date(2024, 3, 31), "Sustainability committee"),
+    ]
     assert (study.privacy.profile, study.privacy.hidden_below) == (PrivacyProfile.PUBLISH, 12)
 
 
@@ -200,7 +227,35 @@ def test_defaults(tmp_path):
     assert study.cleaning.unknown_group is UnknownGroup.FAULT
     assert study.cleaning.duplicate_choice is DuplicateChoice.FAULT
     assert study.tiers.method is TierMethod.THRESHOLDS
+    assert study.thresholds == (ThresholdRule.MEAN, ThresholdRule.MEAN)
+    assert (study.robustness.weights_vary, study.decisions) == (0.3, ())
     assert study.privacy.hidden_below == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "threshold"),
+    [
+        ("3.5", 3.5),
+        ("3", 3.0),
+        ('"median"', ThresholdRule.MEDIAN),
+        ('"Top 2"', Top(2)),
+        ('"top2"', Top(2)),
+        ('"very important"', 5.0),
+        ('" Not important "', 1.0),
+    ],
+)
+def test_a_threshold_is_a_number_a_rule_or_a_label_of_the_scale(tmp_path, given, threshold):
+    labels = '[scale.labels]\n"Not important" = 1\n"Very important" = 5\n'
+    text = STUDY.replace("[[responses]]", f"{labels}\n[[responses]]")
+    assert load_study(written(tmp_path, f"{text}\n[tiers.thresholds]\npeople = {given}\n")).thresholds == (
+        ThresholdRule.MEAN,
+        threshold,
+    )
+
+
+def test_the_date_of_a_decision_may_stand_in_quotes(tmp_path):
+    study = load_study(written(tmp_path, STUDY + DECISION.replace("2024-03-31", '"2024-03-31"')))
+    assert study.decisions[0].date == dt.date(2024, 3, 31)
 
 
 def test_a_folder_means_the_study_file_in_it(tmp_path):
@@ -259,7 +314,7 @@ FAULTS = [
         ("[matrix]", "[matirx]"),
         "line 47, matirx: unknown key. Nearest: 'matrix', 'tiers', 'simulation'.",
         "correct or remove it; known here: title, organisation, period, simulated, seed, confidence, scale, responses, "
-        "groups, issues, axes, matrix, cleaning, weighting, tiers, privacy, simulation.",
+        "groups, issues, axes, matrix, cleaning, weighting, tiers, robustness, decisions, privacy, simulation.",
         id="an unknown table",
     ),
     pytest.param(
@@ -613,8 +668,52 @@ FAULTS = [
     pytest.param(
         ("[privacy]", '[tiers.thresholds]\npeople = "meen"\n[privacy]'),
         "line 52, tiers.thresholds.people: 'meen' is no threshold. Nearest: 'mean', 'median'.",
-        "use a number on the scale, or one of 'mean', 'median', 'midpoint', 'largest_gap'.",
+        "use a number on the scale, one of its labels, \"top 10\" or another number of issues, or one of 'mean', "
+        "'median', 'midpoint', 'largest_gap'.",
         id="a threshold misspelt",
+    ),
+    pytest.param(
+        ("[privacy]", '[tiers.thresholds]\npeople = "top 3"\n[privacy]'),
+        "line 52, tiers.thresholds: people = 'top 3' divides nothing among 3 issues.",
+        "use a number from 1 to 2.",
+        id="as many on top as there are issues",
+    ),
+    pytest.param(
+        ("[privacy]", "[tiers.thresholds]\npeople = nan\n[privacy]"),
+        "line 52, tiers.thresholds.people: nan is no threshold.",
+        "use a number on the scale, one of its labels, \"top 10\" or another number of issues, or one of 'mean', "
+        "'median', 'midpoint', 'largest_gap'.",
+        id="a threshold that is no number",
+    ),
+    pytest.param(
+        ("[privacy]", f"{DECISION.replace('climate', 'climat')}\n[privacy]"),
+        "line 53, decisions: 'climat' is no issue. Nearest: 'climate'.",
+        "use the id of an issue.",
+        id="a decision on no issue",
+    ),
+    pytest.param(
+        ("[privacy]", f"{DECISION}{DECISION}\n[privacy]"),
+        "line 60, decisions: 'climate' is decided twice, here and in number 1.",
+        "leave the one that holds.",
+        id="an issue decided twice",
+    ),
+    pytest.param(
+        ("[privacy]", f"{DECISION.replace('2024-03-31', '2024')}\n[privacy]"),
+        "line 56, decisions no. 1.date: 2024 was found; it should be a date such as 2024-03-31.",
+        "correct the value.",
+        id="a year where a date should be",
+    ),
+    pytest.param(
+        ("[privacy]", f"{DECISION.replace('reason = ', '# ')}\n[privacy]"),
+        "line 52, decisions no. 1.reason: is missing.",
+        "add it; the user guide shows a whole study file.",
+        id="a decision without its reason",
+    ),
+    pytest.param(
+        ("[privacy]", "[robustness]\nweights_vary = 1.5\n[privacy]"),
+        "line 52, robustness.weights_vary: 1.5 was found; it should be less than 1.",
+        "correct the value.",
+        id="weights that vary too much",
     ),
     pytest.param(
         ("[privacy]", "[tiers]\nthresholds = { peple = 3 }\n[privacy]"),
@@ -805,6 +904,8 @@ def as_toml(value: Any) -> str:
         return "{" + ", ".join(f"{json.dumps(key)} = {as_toml(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(as_toml, value)) + "]"
+    if isinstance(value, dt.date):
+        return value.isoformat()
     if isinstance(value, float) and math.isfinite(value):
         return repr(value)
     if isinstance(value, float):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from materiality.study import MaterialRule, ThresholdRule
+from materiality.study import MaterialRule, ThresholdRule, Top
 from materiality.tiers import place, threshold
 
 NAN = math.nan
@@ -51,10 +51,19 @@ def widest_gap(scores):
     return (ordered[k] + ordered[k + 1]) / 2
 
 
+def below_the_top(count):
+    def plain(scores):
+        ordered = sorted(scores, reverse=True)
+        return (ordered[count - 1] + ordered[count]) / 2 if count < len(ordered) else ordered[-1] - 2e-9
+
+    return plain
+
+
 PLAIN = [
     pytest.param(ThresholdRule.MEAN, statistics.fmean, id="mean"),
     pytest.param(ThresholdRule.MEDIAN, statistics.median, id="median"),
     pytest.param(ThresholdRule.LARGEST_GAP, widest_gap, id="largest gap"),
+    pytest.param(Top(2), below_the_top(2), id="top 2"),
 ]
 
 
@@ -75,7 +84,7 @@ def test_thresholds_equal_plain_python(rule, plain, sets):
     np.testing.assert_allclose(threshold(rule, several, 2.5), [plain(row) for row in several.tolist()], atol=1e-12)
 
 
-@pytest.mark.parametrize("rule", [ThresholdRule.MEAN, ThresholdRule.MEDIAN, ThresholdRule.LARGEST_GAP])
+@pytest.mark.parametrize("rule", [ThresholdRule.MEAN, ThresholdRule.MEDIAN, ThresholdRule.LARGEST_GAP, Top(2), Top(5)])
 def test_scores_that_are_missing_move_no_threshold(rule):
     assert threshold(rule, np.array([4.0, NAN, 2.0, 1.5]), 3.0) == threshold(rule, np.array([4.0, 2.0, 1.5]), 3.0)
 

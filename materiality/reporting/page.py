@@ -12,7 +12,7 @@ import pandas as pd
 from materiality.assessment import Assessment
 from materiality.cleaning import CARELESS, DUPLICATE, FAST, RARE
 from materiality.estimates import CAUTIOUS_BELOW
-from materiality.study import COMBINED, Action, Cleaning, DuplicateChoice, MaterialRule, ThresholdRule
+from materiality.study import COMBINED, Action, Cleaning, DuplicateChoice, MaterialRule, ThresholdRule, Top
 
 MOVED = 2
 """Ranks by which an issue has to move before the report names it."""
@@ -216,7 +216,9 @@ def _threshold_words(assessment: Assessment, axis: str) -> str:
         ThresholdRule.MIDPOINT: "the middle of the scale",
         ThresholdRule.LARGEST_GAP: "the middle of the largest gap between scores",
     }
-    rule = assessment.study.tiers.thresholds.get(axis, ThresholdRule.MEAN)
+    rule = assessment.study.threshold(axis)
+    if isinstance(rule, Top):
+        return f"halfway between the scores of rank {rule.count} and of the next"
     return words[rule] if isinstance(rule, ThresholdRule) else "given in the study file"
 
 
@@ -512,7 +514,6 @@ def _method(assessment: Assessment) -> dict[str, Any]:
     """What of the method applies to this study."""
     study, sample = assessment.study, assessment.sample
     present = [group for group, n in zip(study.groups, sample.respondents, strict=True) if n]
-    rules = [study.tiers.thresholds.get(axis, ThresholdRule.MEAN) for axis in (study.x, study.y)]
     corrected = [group.name for group in present if group.population or group.strata]
     return {
         "raked": _listed(
@@ -526,7 +527,7 @@ def _method(assessment: Assessment) -> dict[str, Any]:
         "overlap": any(len(cell.groups) > 1 for cell in assessment.gathered.moments.cells),
         "population": _listed(corrected),
         "corrected": bool(corrected) and study.weighting.finite_population,
-        "moving": any(isinstance(rule, ThresholdRule) and rule is not ThresholdRule.MIDPOINT for rule in rules),
+        "moving": any(not isinstance(rule, float) and rule is not ThresholdRule.MIDPOINT for rule in study.thresholds),
         "one_group": len(present) < 2,
         "one_issue": len(study.issues) < 2,
     }
