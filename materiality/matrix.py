@@ -55,6 +55,7 @@ def build_matrix(study: Study, estimates: Estimates, generator: np.random.Genera
         material_rule=study.tiers.rule,
         midpoint=study.scale.midpoint,
         generator=generator,
+        confidence=study.confidence,
     )
     across, up = where
     untold = np.isnan(np.diag(estimates.covariance))[both].reshape(2, issues).any(axis=0)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from materiality.responses import Block, Kind
+from materiality.stats import ROUNDING
 
 FloatArray = NDArray[np.float64]
 
@@ -90,6 +91,48 @@ class Sums:
             self.second + other.second,
         )
 
+    def filled(self, value: float, at_point: NDArray[np.bool_]) -> Sums:
+        """The sums had everybody without a rating given one.
+
+        Parameters
+        ----------
+        value : float
+            The rating, less the scale's midpoint.
+        at_point : bool array, shape (points,)
+            Which point of the scale it is.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many points as ratings are counted at.
+        """
+        q = len(self.kinds)
+        if self.points.shape[1] != len(at_point):
+            raise ValueError(f"ratings are counted at {self.points.shape[1]} points, not at {len(at_point)}")
+        missing = self.n - self.rated
+        kinds = np.zeros_like(self.kinds)
+        kinds[:, Kind.RATING] = self.n
+        # with v the value, a row of Z becomes (w, w r y + v (w − w r)); sums of w times w r and w r y are on diagonals
+        rr, yr, yy = self.second[:q, :q], self.second[q:, :q], self.second[q:, q:]
+        left = self.weight_squares - np.diag(rr)
+        with_weight = np.diag(yr) + value * left
+        gain = value * (np.diag(yr)[:, None] - yr)
+        second = np.empty_like(self.second)
+        second[:q, :q] = self.weight_squares
+        second[q:, :q] = with_weight[:, None]
+        second[:q, q:] = with_weight
+        second[q:, q:] = yy + gain + gain.T + value**2 * (left[:, None] - np.diag(rr) + rr)
+        weight = np.full(q, self.weight)
+        return Sums(
+            self.n,
+            kinds,
+            self.points + missing[:, None] * at_point,
+            self.weight,
+            self.weight_squares,
+            np.concatenate([weight, self.first[q:] + value * (weight - self.first[:q])]),
+            second,
+        )
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -120,6 +163,25 @@ class Moments:
         """The moments of the respondents who were not flagged."""
         kept = {cell: sums for cell, sums in self.cells.items() if not cell.flags}
         return Moments(kept, self.questions, self.groups, self.midpoint)
+
+    def filled(self, value: float, points: tuple[float, ...] = ()) -> Moments:
+        """The moments had every respondent of every cell who gave no rating of a question rated it `value`.
+
+        Parameters
+        ----------
+        value : float
+            On the scale.
+        points : tuple of float
+            The scale's points, as for `moments_of`.
+
+        Raises
+        ------
+        ValueError
+            If ratings are counted at other points than these.
+        """
+        at_point = np.abs(np.array(points) - value) <= ROUNDING
+        cells = {cell: sums.filled(value - self.midpoint, at_point) for cell, sums in self.cells.items()}
+        return Moments(cells, self.questions, self.groups, self.midpoint)
 
     def members(self) -> NDArray[np.bool_]:
         """Which cell belongs to which group, shape (cells, groups)."""

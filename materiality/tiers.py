@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,16 @@ from materiality.stats import ROUNDING, joint_draws
 from materiality.study import MaterialRule, Threshold, ThresholdRule, Top
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 DRAWS = 10_000
+
+
+class Zone(StrEnum):
+    """What the simultaneous bands say of an issue."""
+
+    MATERIAL = "material"
+    BORDERLINE = "borderline"
+    NOT_MATERIAL = "not material"
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,13 @@ class Tiers:
         1 or 0 by the rule; NaN where an estimate is missing.
     p_material : float array, shape (issues,)
         Share of the draws in which the rule calls it material.
+    p_above : float array, shape (2, issues)
+        Share of the draws in which the issue lies above the threshold of each axis.
+    zone : tuple of Zone or None, one per issue
+        By the rule, from simultaneous bands: material, not material, or borderline where the bands leave both open;
+        None where an estimate is missing.
+    best, worst : float arrays, shape (issues,)
+        The tiers that the same bands leave open, from the best to the worst; NaN where an estimate is missing.
     all_stay : float
         Share of the draws in which every issue of tier 1 falls in tier 1; NaN where tier 1 is empty.
     same_set : float
@@ -37,6 +54,8 @@ class Tiers:
     top : float array, shape (2,)
         On each axis, share of the draws in which the issues of tier 1 are the highest of those with a
         tier; NaN where it is empty.
+    drawn : float array, shape (draws, 2, issues)
+        The draws of the scores; NaN where an estimate is missing.
     """
 
     thresholds: FloatArray
@@ -44,9 +63,14 @@ class Tiers:
     tier_confidence: FloatArray
     material: FloatArray
     p_material: FloatArray
+    p_above: FloatArray
+    zone: tuple[Zone | None, ...]
+    best: FloatArray
+    worst: FloatArray
     all_stay: float
     same_set: float
     top: FloatArray
+    drawn: FloatArray
 
 
 def threshold(rule: Threshold, values: FloatArray, midpoint: float) -> FloatArray:
@@ -104,6 +128,7 @@ def place(
     material_rule: MaterialRule,
     midpoint: float,
     generator: np.random.Generator,
+    confidence: float = 0.95,
     df: FloatArray | None = None,
     draws: int = DRAWS,
 ) -> Tiers:
@@ -111,6 +136,11 @@ def place(
 
     The draws are of the joint distribution of the estimates; issues are never resampled. Thresholds that the scores
     set are set anew in each draw. A score equal to its threshold, rounding aside, does not lie above it.
+
+    Simultaneous bands are around each score less its threshold, over all issues and both axes at once: as many standard
+    deviations wide as the largest studentised deviation in the given share of the draws (Montiel Olea and
+    Plagborg-Møller 2019, the sup-t band). Where no band holds 0, every issue's side is told at once with that
+    confidence.
 
     Parameters
     ----------
@@ -124,9 +154,15 @@ def place(
     midpoint : float
         Of the scale.
     generator : numpy Generator
+    confidence : float
+        Of the simultaneous bands.
     df : float array, shape (2, issues), optional
         Degrees of freedom of the scores; without them, or where NaN, draws are normal.
     draws : int
+
+    References
+    ----------
+    Montiel Olea and Plagborg-Møller (2019), Simultaneous confidence bands, J. Applied Econometrics 34(1).
     """
     issues = values.shape[1]
     known = np.isfinite(values).all(axis=0)
@@ -140,16 +176,22 @@ def place(
     thresholds = np.full(2, np.nan)
     above = np.zeros((2, issues), np.bool_)
     drawn_above = np.zeros((draws, 2, issues), np.bool_)
+    distance, drawn_distance = np.full((2, issues), np.nan), np.full((draws, 2, issues), np.nan)
     for axis, rule in enumerate(rules):
         here = np.isfinite(values[axis])
         if here.any():
             thresholds[axis] = threshold(rule, values[axis, here], midpoint)
             drawn_thresholds = threshold(rule, drawn[:, axis][:, here], midpoint)
-            above[axis] = known & (np.nan_to_num(values[axis]) > thresholds[axis] + ROUNDING)
-            drawn_above[:, axis] = known & (np.nan_to_num(drawn[:, axis]) > drawn_thresholds[:, None] + ROUNDING)
+            distance[axis] = values[axis] - thresholds[axis]
+            drawn_distance[:, axis] = drawn[:, axis] - drawn_thresholds[:, None]
+            above[axis] = known & (distance[axis] > ROUNDING)
+            drawn_above[:, axis] = known & (drawn_distance[:, axis] > ROUNDING)
     tier, drawn_tier = 3 - above.sum(axis=0), 3 - drawn_above.sum(axis=1)
     enough = 2 if material_rule is MaterialRule.BOTH else 1
     first = tier == 1
+    surely, possibly = _sides(distance[:, known], drawn_distance[:, :, known], confidence)
+    open_to = np.full((2, issues), np.nan)
+    open_to[:, known] = 3 - possibly.sum(axis=0), 3 - surely.sum(axis=0)
     missing = np.where(known, 0.0, np.nan)
     return Tiers(
         thresholds=thresholds,
@@ -157,10 +199,35 @@ def place(
         tier_confidence=(drawn_tier == tier).mean(axis=0) + missing,
         material=(above.sum(axis=0) >= enough) + missing,
         p_material=(drawn_above.sum(axis=1) >= enough).mean(axis=0) + missing,
+        p_above=drawn_above.mean(axis=0) + missing,
+        zone=tuple(_zone(best, worst, enough) for best, worst in open_to.T.tolist()),
+        best=open_to[0],
+        worst=open_to[1],
         all_stay=float((drawn_tier[:, first] == 1).all(axis=1).mean()) if first.any() else float("nan"),
         same_set=float(((drawn_tier == 1) == first).all(axis=1).mean()) if first.any() else float("nan"),
         top=np.array([_stay_on_top(drawn[:, axis][:, known], first[known]) for axis in range(2)]),
+        drawn=drawn,
     )
+
+
+def _sides(distance: FloatArray, drawn: FloatArray, confidence: float) -> tuple[BoolArray, BoolArray]:
+    """Where simultaneous bands around distances from the thresholds lie wholly above, and where at least in part."""
+    deviation = np.abs(drawn - distance)
+    spread = np.sqrt(np.square(drawn - distance).mean(axis=0))
+    spread[spread <= ROUNDING] = 0.0
+    studentised = np.divide(deviation, spread, out=np.zeros(deviation.shape), where=spread > 0)
+    largest = studentised.reshape(len(drawn), -1).max(axis=1, initial=0.0)
+    reach = float(np.quantile(largest, confidence, method="higher")) * spread
+    return distance - reach > ROUNDING, distance + reach > ROUNDING
+
+
+def _zone(best: float, worst: float, enough: int) -> Zone | None:
+    """From the tiers that are open; tier 1 lies above two thresholds, tier 2 above one, tier 3 above none."""
+    if np.isnan(best):
+        return None
+    if 3 - worst >= enough:
+        return Zone.MATERIAL
+    return Zone.BORDERLINE if 3 - best >= enough else Zone.NOT_MATERIAL
 
 
 def _stay_on_top(drawn: FloatArray, chosen: NDArray[np.bool_]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,6 +131,54 @@ def test_addition_writes_into_neither_summand(rows):
 def test_without_flagged_equals_the_moments_of_the_rows_that_were_not_flagged(rows, data):
     flags = np.array(data.draw(st.lists(st.sampled_from([0, 0, 4, 64]), min_size=len(rows), max_size=len(rows))), int)
     assert_same(total(rows, flags).without_flagged(), total(rows.take(flags == 0)))
+
+
+def filled_rows(rows, value):
+    """The rows with a rating in place of every answer that is none."""
+    none = rows.kinds != Kind.RATING
+    return replace(
+        rows,
+        ratings=np.where(none, value, rows.ratings),
+        kinds=np.where(none, Kind.RATING, rows.kinds).astype(np.int8),
+    )
+
+
+@given(responses(), st.sampled_from(POINTS), st.sampled_from([3.0, 2.5, 0.0]))
+def test_filled_moments_are_those_of_rows_with_a_rating_in_place_of_every_other_answer(rows, value, midpoint):
+    flags = np.arange(len(rows)) % 2
+    assert_same(total(rows, flags, midpoint).filled(value, POINTS), total(filled_rows(rows, value), flags, midpoint))
+
+
+@given(responses(weighted=True), st.sampled_from(POINTS), st.sampled_from([3.0, 2.5, 0.0]))
+def test_so_are_filled_moments_of_weighted_rows_but_for_rounding(rows, value, midpoint):
+    assert_same(
+        total(rows, None, midpoint).filled(value, POINTS), total(filled_rows(rows, value), None, midpoint), rtol=1e-12
+    )
+
+
+def test_a_value_between_the_points_is_counted_at_none():
+    rows = block([[1.0], [np.nan]], [[1], [1]])
+    filled = total(rows).filled(2.5, POINTS).cells[Cell((0,))]
+    assert filled.points.tolist() == [[1, 0, 0, 0, 0]]
+    assert (filled.rated.tolist(), filled.first.tolist()) == ([2], [2.0, -2.5])
+
+
+def test_filling_writes_into_nothing_and_leaves_complete_answers_as_they_are():
+    rows = block([[1.0, 4.0], [2.0, 2.0]], [[1], [1]])
+    whole, untouched = total(rows), total(rows)
+    assert_same(whole.filled(5.0, POINTS), untouched)
+    assert_same(whole, untouched)
+
+
+def test_moments_of_a_scale_without_points_are_filled_too():
+    rows = block([[1.25], [np.nan]], [[1], [1]])
+    filled = moments_of(rows, midpoint=3.0).filled(5.0).cells[Cell((0,))]
+    assert (filled.points.shape, filled.second.tolist()) == ((1, 0), [[2.0, 0.25], [0.25, 7.0625]])
+
+
+def test_moments_counted_at_other_points_cannot_be_filled():
+    with pytest.raises(ValueError, match=r"^ratings are counted at 5 points, not at 0$"):
+        total(block([[1.0]], [[1]])).filled(5.0)
 
 
 @given(responses(weighted=True))

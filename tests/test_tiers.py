@@ -20,7 +20,9 @@ DRAWS = 40_000
 SCORES = st.lists(st.integers(100, 500).map(lambda cents: cents / 100), min_size=1, max_size=12)
 
 
-def placed(x, y, *, spread=1e-12, rules=(3.0, 3.0), rule=MaterialRule.EITHER, df=None, seed=1, draws=2_000):
+def placed(
+    x, y, *, spread=1e-12, rules=(3.0, 3.0), rule=MaterialRule.EITHER, confidence=0.95, df=None, seed=1, draws=2_000
+):
     values = np.array([x, y], float)
     covariance = np.asarray(spread, float)
     if covariance.ndim < 2:
@@ -32,6 +34,7 @@ def placed(x, y, *, spread=1e-12, rules=(3.0, 3.0), rule=MaterialRule.EITHER, df
         material_rule=rule,
         midpoint=3.0,
         generator=np.random.default_rng(seed),
+        confidence=confidence,
         df=None if df is None else np.broadcast_to(np.asarray(df, float), values.shape),
         draws=draws,
     )
@@ -268,3 +271,61 @@ def test_the_same_generator_gives_the_same_confidence():
     results = [placed([3.1, 2.9], [3.0, 3.2], spread=0.05, seed=seed) for seed in (7, 7, 8)]
     np.testing.assert_array_equal(results[0].tier_confidence, results[1].tier_confidence)
     assert (results[0].tier_confidence != results[2].tier_confidence).any()
+
+
+def zones(found):
+    return [zone and zone.value for zone in found.zone]
+
+
+def test_zones_follow_from_simultaneous_bands_of_independent_scores():
+    """Six independent distances: the largest of six |z| has the distribution (2 Φ(c) − 1)⁶."""
+    reach = scipy_stats.norm.ppf((1 + 0.9 ** (1 / 6)) / 2)
+    off = np.array([reach + 0.1, reach - 0.1, -reach - 0.1])
+    for rule, expected in (
+        (MaterialRule.EITHER, ["material", "borderline", "not material"]),
+        (MaterialRule.BOTH, ["borderline", "not material", "not material"]),
+    ):
+        found = placed(3 + off, [3.0, 3 - reach - 0.1, 3 - reach - 0.1], spread=np.eye(6), rule=rule, confidence=0.9)
+        assert zones(found) == expected
+        assert list(zip(found.best, found.worst, strict=True)) == [(1, 2), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("rule", [*ThresholdRule, Top(1), 3.0])
+def test_what_was_measured_without_error_is_never_borderline(rule):
+    found = placed([4.2, 2.0], [2.1, 4.0], rules=(rule, rule), spread=0.0)
+    assert zones(found) == ["material", "material"]
+    assert found.best.tolist() == found.worst.tolist() == found.tier.tolist()
+
+
+def test_an_issue_without_a_score_has_no_zone():
+    found = placed([4.2, NAN], [4.0, 4.0], spread=np.diag([0.01, NAN, 0.01, 0.01]))
+    assert zones(found) == ["material", None]
+    assert math.isnan(found.best[1]) and math.isnan(found.worst[1])
+
+
+def test_equal_scores_under_a_threshold_of_their_own_are_surely_not_above_it():
+    assert zones(placed([3.0, 3.0], [3.0, 3.0], rules=(ThresholdRule.MEAN,) * 2, spread=0.0)) == ["not material"] * 2
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_the_bands_hold_all_true_sides_at_once_as_often_as_they_say(correlation):
+    """Simulated scores around known truths; a band misses where it excludes the side on which the truth lies."""
+    generator = np.random.default_rng(5)
+    truth = np.linspace(2.7, 3.3, 8)
+    spread = 0.2**2 * (np.full((8, 8), correlation) + (1 - correlation) * np.eye(8))
+    wrong = 0
+    for _ in range(400):
+        seen = generator.multivariate_normal(truth, spread)
+        found = placed(
+            seen[:4], seen[4:], spread=spread, rules=(ThresholdRule.MEAN, 3.0), confidence=0.9, draws=500, seed=1
+        )
+        above = (truth[:4] > truth[:4].mean()).astype(int) + (truth[4:] > 3.0)
+        wrong += bool(((3 - above < found.best) | (3 - above > found.worst)).any())
+    assert wrong <= 40 + 3 * math.sqrt(36)
+
+
+def test_the_chance_to_lie_above_each_threshold_is_the_normal_one():
+    found = placed([3.1, 2.8], [3.3, 3.0], spread=np.diag([0.04, 0.01, 0.09, 0.25]), draws=DRAWS)
+    expected = scipy_stats.norm.cdf([[0.5, -2.0], [1.0, 0.0]])
+    for shares, chances in zip(found.p_above.tolist(), expected.tolist(), strict=True):
+        assert shares == [near(chance) for chance in chances]
