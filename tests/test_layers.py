@@ -24,7 +24,7 @@ FLOORS = (
     {"linearisation"},
     {"estimates"},
     {"ranks", "tiers"},
-    {"matrix", "nonresponse", "style"},
+    {"acceptability", "matrix", "nonresponse", "style"},
     {"groups"},
     {"robustness"},
     {"notices"},
