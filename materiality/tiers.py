@@ -80,7 +80,8 @@ def threshold(rule: Threshold, values: FloatArray, midpoint: float) -> FloatArra
     ----------
     rule : ThresholdRule, Top or float
         A number is the threshold itself. Scores that tie with the next after the top ones lie above it with nobody;
-        where there are no more scores than the top ones, the threshold lies just below the lowest.
+        where there are no more scores than the top ones, the threshold lies just below the lowest. Of largest gaps
+        that are equal, rounding aside, the lowest counts.
     values : float array, shape (…, issues)
         Scores; NaN where an issue has none.
     midpoint : float
@@ -100,14 +101,16 @@ def threshold(rule: Threshold, values: FloatArray, midpoint: float) -> FloatArra
         case ThresholdRule.MEAN:
             return np.asarray(np.nanmean(values, axis=-1))
         case ThresholdRule.MEDIAN:
-            return np.asarray(np.nanmedian(values, axis=-1))
+            middle = np.nanmedian if np.isnan(values).any() else np.median  # the former is slow
+            return np.asarray(middle(values, axis=-1))
         case ThresholdRule.MIDPOINT:
             return np.full(shape, midpoint)
         case ThresholdRule.LARGEST_GAP:
             ordered = np.sort(values[..., np.isfinite(values).reshape(-1, values.shape[-1]).all(axis=0)], axis=-1)
             if ordered.shape[-1] < 2:
                 return np.asarray(ordered.mean(axis=-1))
-            widest = np.diff(ordered, axis=-1).argmax(axis=-1)[..., None]
+            gaps = np.diff(ordered, axis=-1)
+            widest = (gaps >= gaps.max(axis=-1, keepdims=True) - ROUNDING).argmax(axis=-1)[..., None]
             below = np.take_along_axis(ordered, widest, -1)
             return np.asarray(((below + np.take_along_axis(ordered, widest + 1, -1)) / 2)[..., 0])
         case Top(count):
@@ -205,7 +208,7 @@ def place(
         worst=open_to[1],
         all_stay=float((drawn_tier[:, first] == 1).all(axis=1).mean()) if first.any() else float("nan"),
         same_set=float(((drawn_tier == 1) == first).all(axis=1).mean()) if first.any() else float("nan"),
-        top=np.array([_stay_on_top(drawn[:, axis][:, known], first[known]) for axis in range(2)]),
+        top=on_top(drawn[:, :, known], first[known]),
         drawn=drawn,
     )
 
@@ -228,6 +231,21 @@ def _zone(best: float, worst: float, enough: int) -> Zone | None:
     if 3 - worst >= enough:
         return Zone.MATERIAL
     return Zone.BORDERLINE if 3 - best >= enough else Zone.NOT_MATERIAL
+
+
+def on_top(drawn: FloatArray, chosen: BoolArray) -> FloatArray:
+    """On each axis, share of the draws in which the chosen issues are the highest; NaN where none is chosen.
+
+    Parameters
+    ----------
+    drawn : float array, shape (draws, 2, issues)
+    chosen : bool array, shape (issues,)
+
+    Returns
+    -------
+    float array, shape (2,)
+    """
+    return np.array([_stay_on_top(drawn[:, axis], chosen) for axis in range(2)])
 
 
 def _stay_on_top(drawn: FloatArray, chosen: NDArray[np.bool_]) -> float:

@@ -13,7 +13,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "materiality"
 FLOORS = (
     {"errors", "stats", "placement"},
-    {"agreement", "careless", "choice", "intervals", "judgements", "raking"},
+    {"agreement", "careless", "choice", "clusters", "intervals", "judgements", "raking", "segments"},
     {"study"},
     {"responses", "simulation"},
     {"reading", "cleaning", "moments", "spooling"},
@@ -24,9 +24,10 @@ FLOORS = (
     {"linearisation"},
     {"estimates"},
     {"ranks", "tiers"},
-    {"acceptability", "matrix", "nonresponse", "style"},
+    {"acceptability", "tipping"},
+    {"matrix", "nonresponse", "style"},
     {"groups"},
-    {"robustness"},
+    {"multiverse", "robustness"},
     {"notices"},
     {"assessment"},
     {"figures"},
