@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from materiality.clustering import Clusters, cluster_issues
+from materiality.decisions import decision_table
 from materiality.errors import Faults, joined
 from materiality.estimates import Estimates, Sample, score_weights, summarise
 from materiality.gathering import Gathered, Progress, examine
@@ -23,13 +25,23 @@ from materiality.groups import (
     score_targets,
 )
 from materiality.matrix import Matrix, build_matrix, joint_table, spread_of
+from materiality.multiverse import Multiverse, multiverse
 from materiality.notices import notices
 from materiality.ranks import rank_sets
-from materiality.robustness import bounds_table, centred_table, flagged_table, leniency_table, replicates_table
+from materiality.robustness import (
+    bounds_table,
+    centred_moments,
+    centred_table,
+    flagged_table,
+    leniency_table,
+    replicates_table,
+)
+from materiality.segmentation import Segmentation, segment_respondents
+from materiality.sensitivity import Acceptability, acceptability_tables, tips_table, without_group_table
 from materiality.study import COMBINED, Study, study_path
 from materiality.weights import diagnostics_table, margins_table, weights_table
 
-RANK_STREAM, TIER_STREAM, UNFLAGGED_STREAM = range(3)
+RANK_STREAM, TIER_STREAM, UNFLAGGED_STREAM, WEIGHT_STREAM, CLUSTER_STREAM, SEGMENT_STREAM = range(6)
 """Which random numbers are for what: each use draws from a generator of its own, keyed by the study's seed."""
 
 
@@ -52,8 +64,20 @@ class Assessment:
     bounds, centred, leniency, replicates, flagged : DataFrame
         The tables of the same names (`docs/outputs.md`), unrounded; `margins` is empty where no group was raked,
         `replicates` where the study asks for none, and `flagged` where no row was flagged.
+    tips, without_group : DataFrame
+        As `sensitivity` makes them.
+    decisions : DataFrame
+        The decision table.
     concords : tuple of Concord
         Agreement on each axis.
+    clusters : Clusters
+        Of the issues; the study's tiers where it asks for such.
+    acceptability : Acceptability
+        Of ranks and tiers, the group weights being uncertain.
+    multiverse : Multiverse
+        What is material under every combination of choices.
+    segmentation : Segmentation
+        Of the respondents.
     simulated : bool
         The answers are simulated; everything made from them says so.
     warnings : tuple of str
@@ -83,6 +107,13 @@ class Assessment:
     leniency: pd.DataFrame
     replicates: pd.DataFrame
     flagged: pd.DataFrame
+    tips: pd.DataFrame
+    without_group: pd.DataFrame
+    decisions: pd.DataFrame
+    clusters: Clusters
+    acceptability: Acceptability
+    multiverse: Multiverse
+    segmentation: Segmentation
     simulated: bool
     warnings: tuple[str, ...]
 
@@ -120,7 +151,10 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         study, gathered.moments, estimates, matrix, scores_of, _generator(study, UNFLAGGED_STREAM)
     )
     ranks = _ranks_table(study, estimates)
-    bounds = bounds_table(study, sample, estimates, matrix)
+    bounds = bounds_table(study, sample, estimates)
+    centred = centred_moments(study, gathered.rows)
+    universes = multiverse(study, gathered.moments, centred)
+    tips = tips_table(study, sample, estimates)
     replicates = replicates_table(study, gathered.rows, sample, estimates)
     margins = margins_table(study, gathered.moments, gathered.weights)
     weighting = diagnostics_table(study, gathered.moments, gathered.weights)
@@ -144,10 +178,17 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         margins=margins,
         nonresponse=nonresponse_table(study, sample),
         bounds=bounds,
-        centred=centred_table(study, gathered.rows, estimates, scores_of),
+        centred=centred_table(study, centred, estimates, scores_of),
         leniency=leniency_table(study, gathered.rows),
         replicates=replicates,
         flagged=flagged,
+        tips=tips,
+        without_group=without_group_table(study, sample, estimates, matrix),
+        decisions=decision_table(study, matrix, tips, universes.shares),
+        clusters=matrix.clusters or _clusters(study, matrix),
+        acceptability=acceptability_tables(study, sample, matrix, _generator(study, WEIGHT_STREAM)),
+        multiverse=universes,
+        segmentation=segment_respondents(study, sample, gathered.rows, _generator(study, SEGMENT_STREAM)),
         simulated=gathered.simulated,
         warnings=(
             *notices(
@@ -165,6 +206,12 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
             *_replicated(replicates),
         ),
     )
+
+
+def _clusters(study: Study, matrix: Matrix) -> Clusters:
+    """Clusters of the issues where the tiers are by thresholds."""
+    values = matrix.points[["x", "y"]].to_numpy(float).T
+    return cluster_issues(study, values, matrix.tiers.drawn, _generator(study, CLUSTER_STREAM))
 
 
 def _replicated(replicates: pd.DataFrame) -> list[str]:

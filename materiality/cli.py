@@ -42,7 +42,12 @@ def run(study: Path, out: Path | None, seed: int | None) -> None:
         click.echo(_account(export.name, export.fates))
     points = assessment.matrix.points
     first = points.loc[points["tier"] == 1].sort_values("y", ascending=False)["label"].tolist()
-    click.echo(f"Tier 1, above both thresholds: {'; '.join(first) or 'no issue'}.")
+    if assessment.matrix.clusters is None:
+        click.echo(f"Tier 1, above both thresholds: {'; '.join(first) or 'no issue'}.")
+    elif assessment.matrix.clusters.continuum:
+        click.echo("No tiers: the issues cannot be told from a continuum, and the study's tiers are clusters.")
+    else:
+        click.echo(f"Tier 1, the cluster at the top right: {'; '.join(first) or 'no issue'}.")
     for warning in assessment.warnings:
         click.echo(f"Note: {warning}")
     click.echo(f"Written: {folder / 'report.html'}")

@@ -13,12 +13,14 @@ import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from materiality.assessment import Assessment
 from materiality.placement import Placement, place_labels
-from materiality.study import Pillar, Threshold, ThresholdRule, Top
+from materiality.study import Pillar, Threshold, ThresholdRule, TierMethod, Top
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,6 +64,27 @@ WIDE_FONTS = (
     "SimHei",
     "Arial Unicode MS",
 )
+CLUSTER_LOOKS = (
+    ("o", "#0b7a5b"),
+    ("s", "#0868ac"),
+    ("D", "#b3560a"),
+    ("^", "#8b3a86"),
+    ("v", "#44505c"),
+    ("p", "#8a6d00"),
+    ("<", "#b0213f"),
+    (">", "#0a7c86"),
+    ("h", "#4b3f9e"),
+    ("d", "#5b4636"),
+)
+"""Marker and colour of each cluster, from the top right; a study has ten at most."""
+OFTEN = 0.5
+"""Share of the draws from which on two issues are joined."""
+METHOD_WORDS = {
+    TierMethod.KMEANS: "k-means",
+    TierMethod.GAUSSIAN_MIXTURE: "a Gaussian mixture",
+    TierMethod.WARD: "Ward’s method",
+    TierMethod.NATURAL_BREAKS: "natural breaks of the mean of both scores",
+}
 THRESHOLD_WORDS = {
     ThresholdRule.MEAN: "the mean of the scores",
     ThresholdRule.MEDIAN: "the median of the scores",
@@ -145,6 +168,89 @@ def draw_matrix(assessment: Assessment) -> Figure:
     return figure
 
 
+def draw_clusters(assessment: Assessment) -> Figure:
+    """The issues on the two axes, coloured and shaped by cluster; lines join issues that draws often put together.
+
+    A line is drawn where two issues fall in one cluster in half of the draws or more, the darker the more draws.
+
+    Raises
+    ------
+    ValueError
+        If the issues form no clusters (`Assessment.clusters`).
+    """
+    clusters, study = assessment.clusters, assessment.study
+    if clusters.stability is None:
+        raise ValueError("the issues form no clusters, so there is nothing to draw")
+    points = assessment.matrix.points.iloc[clusters.known].reset_index(drop=True)
+    labels = [shorten(label) for label in points["label"]]
+    with house_style("".join([*labels, study.title, *(axis.label for axis in study.axes.values())])):
+        figure = Figure(figsize=INCHES, dpi=LAYOUT_DPI)
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_axes((0.075, 0.115, 0.9, 0.775))
+        _frame(axes, assessment, points, zones=False)
+        places, share = points[["x", "y"]].to_numpy(float), clusters.stability.co_assignment
+        pairs = [(i, j) for i, j in zip(*np.triu_indices(len(points), 1), strict=True) if share[i, j] >= OFTEN]
+        if pairs:
+            strength = np.array([share[pair] for pair in pairs])
+            lines = LineCollection(
+                [places[list(pair)] for pair in pairs],
+                colors=[(*to_rgb(QUIET), 0.08 + 0.5 * (s - OFTEN) / (1 - OFTEN)) for s in strength],
+                linewidths=0.9,
+                zorder=1,
+            )
+            axes.add_collection(lines, autolim=False)
+        rings = _rings(axes, points)
+        for row, (place, ring) in enumerate(zip(places, rings, strict=True)):
+            marker, colour = CLUSTER_LOOKS[clusters.stability.labels[row]]
+            axes.scatter(
+                place[:1],
+                place[1:],
+                s=(DOT_RADIUS * ring * 2 * 72 / LAYOUT_DPI) ** 2 * 0.8,
+                marker=marker,
+                color=colour,
+                edgecolor="white",
+                linewidth=0.7,
+                zorder=4 + 1 / (1 + ring),
+            )
+        _cluster_headings(figure, axes, assessment)
+        figure.label_placement = _label(  # type: ignore[attr-defined]
+            axes, canvas, points, labels, DOT_RADIUS * max(rings, default=1.0), bars=False
+        )
+    return figure
+
+
+def _cluster_headings(figure: Figure, axes: Axes, assessment: Assessment) -> None:
+    clusters = assessment.clusters
+    assert clusters.stability is not None
+    _axis_labels(axes, assessment)
+    _title(figure, assessment, ": clusters of issues")
+    note = (
+        f"{clusters.count} clusters by {METHOD_WORDS[clusters.method]}"
+        f"{', as the study asks' if clusters.given else ', as the gap statistic finds'}. Lines join issues that fall "
+        "in one cluster in half of the draws of the scores or more, the darker the more draws."
+    )
+    if assessment.simulated:
+        note = "Simulated answers, not a real survey. " + note
+    figure.text(0.075, 0.012, "\n".join(textwrap.wrap(note, 165)[:3]), fontsize=7.5, color=QUIET, va="bottom")
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, color=colour, markersize=6.5, label=f"{k} ({jaccard:.2f})")
+        for k, (jaccard, (marker, colour)) in enumerate(
+            zip(clusters.stability.jaccard, CLUSTER_LOOKS, strict=False), start=1
+        )
+        if np.isfinite(jaccard)
+    ]
+    figure.legend(
+        handles=[Line2D([], [], linestyle="", label="Cluster (stability):"), *handles],
+        loc="upper left",
+        bbox_to_anchor=(0.045, 0.94),
+        ncols=len(handles) + 1,
+        frameon=False,
+        fontsize=8.5,
+        handletextpad=0.2,
+        columnspacing=1.2,
+    )
+
+
 def _rings(axes: Axes, points: pd.DataFrame) -> list[float]:
     """How much larger than a dot each marker is drawn: one that others would cover shows as a ring around them."""
     if points.empty:
@@ -177,7 +283,7 @@ def _reach(rows: pd.DataFrame, axis: str) -> np.ndarray:
     return np.clip(np.array([rows[axis] - rows[f"{axis}_low"], rows[f"{axis}_high"] - rows[axis]]), 0.0, None)
 
 
-def _frame(axes: Axes, assessment: Assessment, points: pd.DataFrame) -> None:
+def _frame(axes: Axes, assessment: Assessment, points: pd.DataFrame, *, zones: bool = True) -> None:
     """Limits zoomed to the data, and the thresholds that fall inside them."""
     matrix, scale = assessment.matrix, assessment.study.scale
     for axis, line in (("x", matrix.x_threshold), ("y", matrix.y_threshold)):
@@ -187,11 +293,11 @@ def _frame(axes: Axes, assessment: Assessment, points: pd.DataFrame) -> None:
         margin = 0.05 * max(high - low, 0.04 * (scale.high - scale.low))
         limits = (low - margin, high + margin)
         getattr(axes, f"set_{axis}lim")(*limits)
-        if limits[0] < line < limits[1]:
+        if zones and limits[0] < line < limits[1]:
             draw = axes.axvline if axis == "x" else axes.axhline
             draw(line, color=QUIET, linestyle=(0, (4, 3)), linewidth=1.0, zorder=1)
     x, y = axes.get_xlim(), axes.get_ylim()
-    if len(points):
+    if zones and len(points):
         axes.fill_between(
             [max(matrix.x_threshold, x[0]), x[1]],
             max(matrix.y_threshold, y[0]),
@@ -206,13 +312,8 @@ def _frame(axes: Axes, assessment: Assessment, points: pd.DataFrame) -> None:
 
 def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.DataFrame, rings: Sequence[float]) -> None:
     study, matrix = assessment.study, assessment.matrix
-    for axis_id, put in ((study.x, axes.set_xlabel), (study.y, axes.set_ylabel)):
-        axis = study.axes[axis_id]
-        put(f"{axis.label or axis_id}  (scale {study.scale.low:g} to {study.scale.high:g})", fontsize=10, labelpad=6)
-    title = study.title
-    if assessment.simulated and "simulated" not in title.casefold():
-        title += " (simulated answers)"
-    figure.text(0.075, 0.962, "\n".join(textwrap.wrap(title, 90)[:2]), fontsize=13, weight="bold", va="center")
+    _axis_labels(axes, assessment)
+    _title(figure, assessment)
     kept = int(assessment.sample.moments.stack("n").sum()) if assessment.sample.moments.cells else 0
     across, up = (
         f"{value:.2f} ({_threshold_words(rule)})"
@@ -252,6 +353,20 @@ def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.Dat
         )
 
 
+def _axis_labels(axes: Axes, assessment: Assessment) -> None:
+    study = assessment.study
+    for axis_id, put in ((study.x, axes.set_xlabel), (study.y, axes.set_ylabel)):
+        axis = study.axes[axis_id]
+        put(f"{axis.label or axis_id}  (scale {study.scale.low:g} to {study.scale.high:g})", fontsize=10, labelpad=6)
+
+
+def _title(figure: Figure, assessment: Assessment, addition: str = "") -> None:
+    title = assessment.study.title + addition
+    if assessment.simulated and "simulated" not in title.casefold():
+        title += " (simulated answers)"
+    figure.text(0.075, 0.962, "\n".join(textwrap.wrap(title, 90)[:2]), fontsize=13, weight="bold", va="center")
+
+
 def _threshold_words(rule: Threshold) -> str:
     if isinstance(rule, Top):
         return f"below the top {rule.count}"
@@ -259,7 +374,13 @@ def _threshold_words(rule: Threshold) -> str:
 
 
 def _label(
-    axes: Axes, canvas: FigureCanvasAgg, points: pd.DataFrame, labels: Sequence[str], radius: float
+    axes: Axes,
+    canvas: FigureCanvasAgg,
+    points: pd.DataFrame,
+    labels: Sequence[str],
+    radius: float,
+    *,
+    bars: bool = True,
 ) -> Placement:
     """Place the labels, in pixels, and draw them with their leaders."""
     to_pixels = axes.transData
@@ -287,7 +408,7 @@ def _label(
         (row.x_low, row.y, row.x_high, row.y, row.x, row.y_low, row.x, row.y_high)
         for row in points.itertuples(index=False)
     ]
-    segments = to_pixels.transform(np.array(ends, float).reshape(-1, 2)).reshape(-1, 4)
+    segments = to_pixels.transform(np.array(ends if bars else [], float).reshape(-1, 2)).reshape(-1, 4)
     segments = np.vstack([segments, *(line.get_window_extent().extents for line in axes.lines)])
     placement = place_labels(
         dots,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from materiality.clustering import Clusters, cluster_issues
 from materiality.estimates import Estimates, Sample
-from materiality.study import Study
-from materiality.tiers import Tiers, place
+from materiality.study import Study, TierMethod
+from materiality.tiers import Tiers, on_top, place
 
 FloatArray = NDArray[np.float64]
 
@@ -27,16 +28,23 @@ class Matrix:
         On the scale.
     tiers : Tiers
         With the confidence of tier 1 as a whole.
+    clusters : Clusters or None
+        That make the tiers; None where thresholds do.
     """
 
     points: pd.DataFrame
     x_threshold: float
     y_threshold: float
     tiers: Tiers
+    clusters: Clusters | None = None
 
 
 def build_matrix(study: Study, estimates: Estimates, generator: np.random.Generator) -> Matrix:
     """Place every issue on the study's two axes.
+
+    Where the study's tiers are by clusters, the tier is the cluster, 1 being at the top right, and its confidence the
+    share of the draws in which the issue is in that cluster. Where it finds no clusters there are no tiers. What is
+    material the thresholds say in any case.
 
     Parameters
     ----------
@@ -48,15 +56,22 @@ def build_matrix(study: Study, estimates: Estimates, generator: np.random.Genera
     axes, issues = list(study.axes), len(study.issues)
     where = [np.arange(issues) + axes.index(axis) * issues for axis in (study.x, study.y)]
     both = np.concatenate(where)
+    values = estimates.values[both].reshape(2, issues)
+    covariance, df = errors_of(estimates)
     tiers = place(
-        estimates.values[both].reshape(2, issues),
-        spread_of(estimates)[np.ix_(both, both)],
+        values,
+        covariance[np.ix_(both, both)],
         study.thresholds,
         material_rule=study.tiers.rule,
         midpoint=study.scale.midpoint,
         generator=generator,
         confidence=study.confidence,
+        df=df[both].reshape(2, issues),
     )
+    clusters = None
+    if study.tiers.method is not TierMethod.THRESHOLDS:
+        clusters = cluster_issues(study, values, tiers.drawn, generator)
+        tiers = _by_clusters(tiers, clusters)
     across, up = where
     untold = np.isnan(np.diag(estimates.covariance))[both].reshape(2, issues).any(axis=0)
     points = pd.DataFrame(
@@ -76,8 +91,28 @@ def build_matrix(study: Study, estimates: Estimates, generator: np.random.Genera
             "p_material": np.where(untold, np.nan, tiers.p_material),
         }
     )
-    points.loc[np.isnan(tiers.tier), ["tier", "material"]] = pd.NA
-    return Matrix(points, float(tiers.thresholds[0]), float(tiers.thresholds[1]), tiers)
+    points.loc[np.isnan(tiers.tier), "tier"] = pd.NA
+    points.loc[np.isnan(tiers.material), "material"] = pd.NA
+    return Matrix(points, float(tiers.thresholds[0]), float(tiers.thresholds[1]), tiers, clusters)
+
+
+def _by_clusters(tiers: Tiers, clusters: Clusters) -> Tiers:
+    """The tiers with clusters in place of thresholds; none where the issues form a continuum."""
+    tier, confidence = np.full((2, len(tiers.tier)), np.nan)
+    first = np.zeros(len(tier), np.bool_)
+    all_stay = same_set = float("nan")
+    top = np.full(2, np.nan)
+    found = clusters.stability
+    if found is not None:
+        tier[clusters.known], confidence[clusters.known] = found.labels + 1, found.confidence
+        first[clusters.known] = found.labels == 0
+        stays = found.drawn == 0
+        all_stay = float(stays[:, found.labels == 0].all(axis=1).mean())
+        same_set = float((stays == (found.labels == 0)).all(axis=1).mean())
+        top = on_top(tiers.drawn[:, :, clusters.known], first[clusters.known])
+    elif not clusters.continuum:
+        tier[clusters.known], confidence[clusters.known] = 1.0, 1.0
+    return replace(tiers, tier=tier, tier_confidence=confidence, all_stay=all_stay, same_set=same_set, top=top)
 
 
 def spread_of(estimates: Estimates) -> FloatArray:
@@ -92,6 +127,18 @@ def spread_of(estimates: Estimates) -> FloatArray:
     alone = ~seen & np.isfinite(estimates.values)
     covariance[alone, alone] = np.square(estimates.std_dev[alone])
     return np.asarray(covariance)
+
+
+def errors_of(estimates: Estimates) -> tuple[FloatArray, FloatArray]:
+    """The covariance and the degrees of freedom to draw scores from for tiers: those of the standard errors.
+
+    Draws as wide as the intervals would claim too little for tiers: intervals hold in the worst case, confidences on
+    average (`benchmarks/calibration.py`). Where an interval rests on the ends of the scale, or no variance was seen,
+    the standard error tells too little, and draws are as wide as the interval, and normal (NaN degrees of freedom).
+    """
+    wide = estimates.unreliable | ~(np.nan_to_num(np.diag(estimates.covariance)) > 0)
+    narrow = np.where(wide, estimates.std_dev, np.sqrt(np.nan_to_num(np.diag(estimates.covariance))))
+    return spread_of(replace(estimates, std_dev=narrow)), np.where(wide, np.nan, estimates.df)
 
 
 def joint_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from materiality.estimates import CAUTIOUS_BELOW, Estimates, Sample, unanimous
 from materiality.gathering import ExportRead
 from materiality.moments import Moments
 from materiality.responses import NO_CATEGORY
-from materiality.study import CONSISTENT, Action, DuplicateChoice, GroupWeighting, Study, TierMethod
+from materiality.study import CONSISTENT, Action, DuplicateChoice, GroupWeighting, Study
 
 MISSED = 5e-4
 """Share of a group by which a margin may be missed without a word."""
@@ -30,7 +30,7 @@ def notices(
     margins: pd.DataFrame,
     bounds: pd.DataFrame,
 ) -> list[str]:
-    """Every notice of an assessment: who is missing from which score, what was corrected, not done, or hidden."""
+    """Every notice of an assessment: who is missing from which score, what was corrected, or hidden."""
     return [
         *_read(exports),
         *_missing(study, sample, estimates),
@@ -41,7 +41,6 @@ def notices(
         *_judged(study),
         *_unreliable(study, estimates),
         *_movable(study, bounds),
-        *_not_done(study),
         *_hidden(study, group_scores),
     ]
 
@@ -207,11 +206,6 @@ def _movable(study: Study, bounds: pd.DataFrame) -> Iterator[str]:
             "Had those who did not rate them all rated at one end of the scale, these issues could be in another tier: "
             f"{of}."
         )
-
-
-def _not_done(study: Study) -> Iterator[str]:
-    if study.tiers.method is not TierMethod.THRESHOLDS:
-        yield f"The study asks for tiers by {study.tiers.method.value}; this version draws them by thresholds."
 
 
 def _hidden(study: Study, group_scores: pd.DataFrame) -> Iterator[str]:

@@ -84,14 +84,15 @@ def _few_flagged(study: Study, moments: Moments) -> NDArray[np.bool_]:
     return np.asarray((n > 0) & (n < study.privacy.hidden_below))
 
 
-def bounds_table(study: Study, sample: Sample, estimates: Estimates, matrix: Matrix) -> pd.DataFrame:
+def bounds_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFrame:
     """How far each score could lie if all answers that are no rating were at one end of the scale (Manski 1989).
 
     Returns
     -------
     DataFrame
         axis, issue, estimate, lowest, highest (bounds, in points), missing (share of the score's weight without a
-        rating), best_tier, worst_tier (that the issue could reach by its own missing answers; on the matrix's axes).
+        rating), tier (by thresholds), best_tier, worst_tier (that the issue could reach by its own missing answers; on
+        the matrix's axes).
     """
     issues = len(study.issues)
     questions, weights = score_targets(study)
@@ -119,30 +120,37 @@ def bounds_table(study: Study, sample: Sample, estimates: Estimates, matrix: Mat
             "lowest": found.low,
             "highest": found.high,
             "missing": found.missing,
-            "tier": pd.concat([matrix.points["tier"]] * len(study.axes), ignore_index=True),
+            "tier": tiers(movable.tier),
             "best_tier": tiers(movable.best),
             "worst_tier": tiers(movable.worst),
         }
     )
 
 
-def centred_table(study: Study, rows: Spool, estimates: Estimates, score: Callable[..., Estimates]) -> pd.DataFrame:
+def centred_moments(study: Study, rows: Spool) -> Moments:
+    """The moments of ratings less each person's own mean on an axis, in the same cells as those of the ratings."""
+    axes = [np.array(questions) for questions in study.layout.question_of]
+    moments = no_moments(len(study.layout.questions), len(study.groups), 0.0)
+    for block, flags in rows.blocks():
+        moments += moments_of(centred(block, axes), midpoint=0.0, flags=flags, apart=study.weighting.trim is not None)
+    return moments
+
+
+def centred_table(
+    study: Study, moments: Moments, estimates: Estimates, score: Callable[..., Estimates]
+) -> pd.DataFrame:
     """Ranks by ratings less each person's own mean, beside the ranks by the ratings themselves.
 
     A lenient person's ratings are then no higher than a strict one's. A score says by how many points an issue is rated
     above what the same people give on average; it has no place on the scale, so thresholds do not apply. It cannot tell
     leniency from finding everything important, and where answers are missing a person who rated only favourites
-    counts as if they were middling (Fischer 2004).
+    counts as if they were middling (Fischer 2004). The moments are those of `centred_moments`.
 
     Returns
     -------
     DataFrame
         axis, issue, centred (points above the person's mean), std_error, rank, rank_centred.
     """
-    axes = [np.array(questions) for questions in study.layout.question_of]
-    moments = no_moments(len(study.layout.questions), len(study.groups), 0.0)
-    for block, flags in rows.blocks():
-        moments += moments_of(centred(block, axes), midpoint=0.0, flags=flags, apart=study.weighting.trim is not None)
     sample = summarise(moments, weigh(study, moments, Faults(), ""))
     found = score(study, sample, unbounded=True)
     issues = len(study.issues)
@@ -179,7 +187,7 @@ def leniency_table(study: Study, rows: Spool) -> pd.DataFrame:
     tables = []
     for k, axis in enumerate(study.axes):
         asked = np.array(study.layout.group_weights[k]) > 0
-        ratings, members, keys = _sampled(rows, list(study.layout.question_of[k]), asked)
+        ratings, members, keys = sampled(rows, list(study.layout.question_of[k]), asked, ENOUGH * LARGEST)
         found = leniency(ratings, members, keys=keys)
         if found.respondents < study.privacy.hidden_below or not found.converged:
             continue
@@ -200,12 +208,13 @@ def leniency_table(study: Study, rows: Spool) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def _sampled(
-    rows: Spool, questions: list[int], asked: NDArray[np.bool_]
+def sampled(
+    rows: Spool, questions: list[int], asked: NDArray[np.bool_], most: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.uint64]]:
-    """Ratings, groups and keys of those asked; of very many a share, the same whatever the order of the rows."""
+    """Ratings, groups and keys of those asked; a share of them, the same whatever the order of the rows, where they
+    were asked for more ratings than `most`."""
     people = sum(int(block.members[:, asked].any(axis=1).sum()) for block, _ in rows.blocks())
-    share = min(1.0, ENOUGH * LARGEST / max(people * len(questions), 1))
+    share = min(1.0, most / max(people * len(questions), 1))
     parts = []
     for block, _ in rows.blocks():
         inside = block.members[:, asked].any(axis=1)

@@ -386,7 +386,7 @@ class Tiers(Section):
     method: TierMethod = TierMethod.THRESHOLDS
     thresholds: Mapping[str, Finite | str] = {}
     rule: MaterialRule = MaterialRule.EITHER
-    clusters: Annotated[int, Field(ge=1)] | None = None
+    clusters: Annotated[int, Field(ge=1, le=10)] | None = None
 
 
 class Robustness(Section):

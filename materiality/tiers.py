@@ -56,6 +56,10 @@ class Tiers:
         tier; NaN where it is empty.
     drawn : float array, shape (draws, 2, issues)
         The draws of the scores; NaN where an estimate is missing.
+    likely : float array, shape (draws, 2, issues)
+        The same, drawn together as `shrunk` has it: what the confidences count.
+    kept : float array, shape (2,)
+        On each axis, what `shrunk` leaves of the scores' distances from their mean.
     """
 
     thresholds: FloatArray
@@ -71,6 +75,8 @@ class Tiers:
     same_set: float
     top: FloatArray
     drawn: FloatArray
+    likely: FloatArray
+    kept: FloatArray
 
 
 def threshold(rule: Threshold, values: FloatArray, midpoint: float) -> FloatArray:
@@ -137,8 +143,13 @@ def place(
 ) -> Tiers:
     """Tiers from the scores on both axes, and how often draws of the scores agree.
 
-    The draws are of the joint distribution of the estimates; issues are never resampled. Thresholds that the scores
-    set are set anew in each draw. A score equal to its threshold, rounding aside, does not lie above it.
+    The draws are of the joint distribution of the estimates; issues are never resampled. Confidences count draws of the
+    true scores (`shrunk`), since estimates lie farther apart than these. Thresholds that the scores set are set anew in
+    each draw. A score equal to its threshold, rounding aside, does not lie above it.
+
+    Over simulated studies of six kinds, from well spread scores to scores that differ by no more than their error, 90 %
+    of the placements that were given 90 % were right, to within four points in each kind
+    (`benchmarks/calibration.py`).
 
     Simultaneous bands are around each score less its threshold, over all issues and both axes at once: as many standard
     deviations wide as the largest studentised deviation in the given share of the draws (Montiel Olea and
@@ -176,6 +187,7 @@ def place(
         values.ravel()[scored], covariance[np.ix_(scored, scored)], draws, generator, df=freedom
     )
     drawn = drawn.reshape(draws, 2, issues)
+    likely, kept = drawn.copy(), np.ones(2)
     thresholds = np.full(2, np.nan)
     above = np.zeros((2, issues), np.bool_)
     drawn_above = np.zeros((draws, 2, issues), np.bool_)
@@ -184,11 +196,15 @@ def place(
         here = np.isfinite(values[axis])
         if here.any():
             thresholds[axis] = threshold(rule, values[axis, here], midpoint)
+            block = np.flatnonzero(here) + axis * issues
+            kept[axis] = share_of_truth(values[axis, here], covariance[np.ix_(block, block)])
+            likely[:, axis, here] = shrunk(values[axis, here], drawn[:, axis][:, here], kept[axis])
             drawn_thresholds = threshold(rule, drawn[:, axis][:, here], midpoint)
+            likely_thresholds = threshold(rule, likely[:, axis][:, here], midpoint)
             distance[axis] = values[axis] - thresholds[axis]
             drawn_distance[:, axis] = drawn[:, axis] - drawn_thresholds[:, None]
             above[axis] = known & (distance[axis] > ROUNDING)
-            drawn_above[:, axis] = known & (drawn_distance[:, axis] > ROUNDING)
+            drawn_above[:, axis] = known & (likely[:, axis] - likely_thresholds[:, None] > ROUNDING)
     tier, drawn_tier = 3 - above.sum(axis=0), 3 - drawn_above.sum(axis=1)
     enough = 2 if material_rule is MaterialRule.BOTH else 1
     first = tier == 1
@@ -208,9 +224,56 @@ def place(
         worst=open_to[1],
         all_stay=float((drawn_tier[:, first] == 1).all(axis=1).mean()) if first.any() else float("nan"),
         same_set=float(((drawn_tier == 1) == first).all(axis=1).mean()) if first.any() else float("nan"),
-        top=on_top(drawn[:, :, known], first[known]),
+        top=on_top(likely[:, :, known], first[known]),
         drawn=drawn,
+        likely=likely,
+        kept=kept,
     )
+
+
+def share_of_truth(values: FloatArray, covariance: FloatArray) -> float:
+    """How much of the distances of estimates from their mean is left when their error is taken off.
+
+    1 − (k − 3)/(k − 1) min(1, s²/S) for k estimates, S their variance and s² the part of it that is error; 1 for three
+    estimates or fewer, which tell too little of how far true values lie apart.
+
+    Parameters
+    ----------
+    values : float array, shape (k,)
+    covariance : float array, shape (k, k)
+        Of their errors.
+
+    References
+    ----------
+    Efron and Morris (1975), Data analysis using Stein's estimator, JASA 70; Morris (1983), Parametric empirical Bayes
+    inference, JASA 78, for the factor.
+    """
+    k = len(values)
+    if k <= 3:
+        return 1.0
+    error = (np.trace(covariance) - covariance.sum() / k) / (k - 1)
+    total = float(values.var(ddof=1))
+    return 1 - (k - 3) / (k - 1) * float(np.clip(error / total, 0.0, 1.0) if total > ROUNDING**2 else error > 0)
+
+
+def shrunk(values: FloatArray, drawn: FloatArray, kept: float) -> FloatArray:
+    """Draws of the true scores from draws of the estimates.
+
+    Estimates lie farther apart than what they estimate, by their error: the highest is partly the luckiest. True scores
+    are drawn around estimates that are moved to their mean, all by one share, with an error that is smaller by its
+    root; the mean itself is drawn as before.
+
+    Parameters
+    ----------
+    values : float array, shape (k,) or (draws, k)
+        The estimates that the draws are around.
+    drawn : float array, shape (draws, k)
+    kept : float
+        `share_of_truth`.
+    """
+    apart = values - values.mean(axis=-1, keepdims=True)
+    middle = drawn.mean(axis=1, keepdims=True)
+    return np.asarray(middle + kept * apart + np.sqrt(kept) * (drawn - middle - apart))
 
 
 def _sides(distance: FloatArray, drawn: FloatArray, confidence: float) -> tuple[BoolArray, BoolArray]:

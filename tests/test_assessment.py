@@ -401,17 +401,21 @@ ONE_AXIS_KNOWN = (
 )
 
 
-def test_the_tier_of_three_respondents_issue_is_as_sure_as_their_interval(tmp_path):
-    """All three buyers answered, so that the business axis is known, and three of any number of staff."""
+def test_the_tier_of_three_respondents_issue_is_as_sure_as_their_interval_or_as_students_t(tmp_path):
+    """All three buyers answered, so that the business axis is known, and three of any number of staff.
+
+    The intervals of two issues rest on the ends of the scale; the third's answers tell enough by themselves.
+    """
     rows = ("6,Staff,3,4,2,,,", "7,Staff,4,4,1,,,", "8,Staff,5,5,4,,,", *ROWS[2:])
     text = f"{ONE_AXIS_KNOWN}\n[tiers.thresholds]\npeople = 3.0\nbusiness = 3.0\n"
     found = assess(write_study(tmp_path, study=text, rows=rows))
     points, wide = found.matrix.points, found.estimates.std_dev[:3]
-    means = np.array([4, 13 / 3, 7 / 3])
-    above = scipy_stats.norm.sf(3, means, wide)
+    above = scipy_stats.norm.sf(3, [4, 13 / 3], wide[:2])
+    below = scipy_stats.t.cdf(3, 2, 7 / 3, scipy_stats.sem([2, 1, 4]))
+    assert found.unreliable["issue"].tolist() == ["climate", "safety"]
     assert points["x_low"].tolist() == points["x"].tolist() == points["x_high"].tolist()
     assert points["tier"].tolist() == [1, 1, 3]
-    sure = [above[0], above[1], 1 - above[2]]
+    sure = [above[0], above[1], below]
     assert points["tier_confidence"].tolist() == pytest.approx(sure, abs=4 * np.sqrt(0.25 / 10_000))
 
 

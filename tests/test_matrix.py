@@ -152,15 +152,23 @@ DRAWN = 4 * math.sqrt(0.25 / 10_000)
 """Four standard errors of a share of the draws."""
 
 
-@pytest.mark.parametrize("variance", [0.01, 0.0], ids=["a variance was seen", "none was seen"])
-def test_the_tier_of_a_small_groups_issue_is_as_sure_as_its_interval_is_wide(variance):
+@pytest.mark.parametrize(
+    ("variance", "unreliable", "above"),
+    [
+        pytest.param(0.01, False, scipy_stats.t(2, scale=0.1), id="a variance was seen"),
+        pytest.param(0.01, True, scipy_stats.norm(scale=0.4), id="the interval rests on the scale's ends"),
+        pytest.param(0.0, False, scipy_stats.norm(scale=0.4), id="no variance was seen"),
+    ],
+)
+def test_the_tier_of_a_small_groups_issue_is_as_sure_as_its_standard_error_or_interval(variance, unreliable, above):
     """The business axis is known exactly, so that only importance to people is in doubt."""
     people = np.array([3.3, 2.6, 3.1])
     estimates = scores(
-        [*people, 4.0, 2.0, 1.0], variance=[variance] * 3 + [0.0] * 3, std_dev=[0.4] * 3 + [0.0] * 3, df=1.0
+        [*people, 4.0, 2.0, 1.0], variance=[variance] * 3 + [0.0] * 3, std_dev=[0.4] * 3 + [0.0] * 3, df=2.0
     )
+    estimates = replace(estimates, unreliable=np.array([unreliable] * 3 + [False] * 3))
     points = matrix(a_study(FIXED), estimates).points
-    above = scipy_stats.norm.sf(3, people, 0.4)
+    above = above.cdf(people - 3)
     assert points["tier"].tolist() == [1, 3, 2]
     assert points["tier_confidence"].tolist() == pytest.approx([above[0], 1 - above[1], above[2]], abs=DRAWN)
     assert points["p_material"].tolist() == pytest.approx([1, above[1], above[2]], abs=DRAWN)

@@ -176,7 +176,7 @@ def above(rule, moving, others):
         cut = 2.0
     elif rule == ThresholdRule.LARGEST_GAP:
         gaps = [b - a for a, b in itertools.pairwise(everybody)]
-        first = gaps.index(max(gaps)) if gaps else 0
+        first = next((k for k, gap in enumerate(gaps) if gap >= max(gaps) - 1e-9), 0)
         cut = statistics.fmean(everybody[first : first + 2])
     elif isinstance(rule, Top):
         cut = statistics.fmean(everybody[::-1][rule.count - 1 : rule.count + 1]) if len(everybody) > rule.count else -1

@@ -166,12 +166,6 @@ def test_which_of_conflicting_rows_is_kept_where_any_is_dropped(tmp_path, cleani
     assert told(tmp_path, f"{STUDY}\n[cleaning]\n{cleaning}\n") == expected
 
 
-def test_what_the_study_asks_for_and_this_version_does_not_do(tmp_path):
-    assert told(tmp_path, STUDY + '\n[tiers]\nmethod = "ward"\n') == [
-        "The study asks for tiers by ward; this version draws them by thresholds."
-    ]
-
-
 def test_whose_means_are_hidden(tmp_path):
     assert told(tmp_path, STUDY.replace('profile = "off"', INTERNAL)) == [
         "The scores on “Importance to people” rest on groups alone that are hidden elsewhere, and are shown: do not "

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from materiality.assessment import Assessment
-from materiality.figures import draw_matrix
+from materiality.figures import draw_clusters, draw_matrix
 from materiality.reporting.folder import MANIFEST, SCHEMA, check_target, sha256, staged
 from materiality.reporting.page import render_report
 from materiality.reporting.tables import result, tables, write_json, write_tables
@@ -43,7 +43,13 @@ def write(assessment: Assessment, out: Path | str) -> Path:
         write_tables(assessment, stage / "tables")
         write_json(result(assessment), stage / "result.json")
         facts = _facts(assessment)
-        page = render_report(assessment, (figures / "matrix.svg").read_bytes(), facts)
+        clusters = figures / "clusters.svg"
+        page = render_report(
+            assessment,
+            (figures / "matrix.svg").read_bytes(),
+            facts,
+            clusters.read_bytes() if clusters.exists() else b"",
+        )
         (stage / "report.html").write_text(page, encoding="utf-8", newline="\n")
         write_json({**facts, "outputs": _hashes(stage)}, stage / MANIFEST)
     return out
@@ -52,10 +58,13 @@ def write(assessment: Assessment, out: Path | str) -> Path:
 def _save_figures(assessment: Assessment, folder: Path) -> None:
     from materiality.figures import house_style
 
-    figure = draw_matrix(assessment)
+    figures = {"matrix": draw_matrix(assessment)}
+    if assessment.clusters.stability is not None:
+        figures["clusters"] = draw_clusters(assessment)
     with house_style(assessment.study.title + "".join(issue.name for issue in assessment.study.issues)):
-        for suffix, options in FORMATS.items():
-            figure.savefig(folder / f"matrix.{suffix}", **options)
+        for name, figure in figures.items():
+            for suffix, options in FORMATS.items():
+                figure.savefig(folder / f"{name}.{suffix}", **options)
 
 
 def _facts(assessment: Assessment) -> dict[str, Any]:

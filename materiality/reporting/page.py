@@ -12,6 +12,7 @@ import pandas as pd
 from materiality.assessment import Assessment
 from materiality.cleaning import CARELESS, DUPLICATE, FAST, RARE
 from materiality.estimates import CAUTIOUS_BELOW
+from materiality.reporting.verdicts import verdicts
 from materiality.study import COMBINED, Action, Cleaning, DuplicateChoice, MaterialRule, ThresholdRule, Top
 
 MOVED = 2
@@ -22,7 +23,7 @@ MARGIN_MISSED = 5e-4
 """Share of a group by which a margin may be missed and still counts as met."""
 
 
-def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str, Any]) -> str:
+def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str, Any], cluster_svg: bytes = b"") -> str:
     """The report as HTML, with the figure inside it and nothing loaded from elsewhere.
 
     Parameters
@@ -32,6 +33,8 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
         The matrix figure.
     facts : mapping
         `version`, `run_id` and `inputs` (file and SHA-256 of each), as the manifest has them.
+    cluster_svg : bytes
+        The figure of the clusters; empty where there are none.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -59,7 +62,7 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
         study=study,
         simulated=assessment.simulated,
         matrix=assessment.matrix,
-        figure="data:image/svg+xml;base64," + base64.b64encode(matrix_svg).decode(),
+        figure=_data_uri(matrix_svg),
         points=_rows(_ordered(points)),
         tier_one=_rows(_ordered(points.loc[points["tier"] == 1])),
         pillars=bool((points["pillar"] != "").any()),
@@ -86,7 +89,13 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
         method=_method(assessment),
         warnings=assessment.warnings,
         facts=facts,
+        cluster_figure=_data_uri(cluster_svg) if cluster_svg else "",
+        **verdicts(assessment),
     )
+
+
+def _data_uri(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
 def _two(value: Any) -> str:

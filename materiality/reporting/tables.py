@@ -14,6 +14,7 @@ import pandas as pd
 
 from materiality.assessment import Assessment
 from materiality.cleaning import KEPT, REASONS, flag_names
+from materiality.clustering import cluster_tables
 
 RESULT_SCHEMA = "materiality.result/1"
 DIGITS = 10
@@ -39,6 +40,19 @@ def tables(assessment: Assessment) -> dict[str, pd.DataFrame]:
         "leniency": assessment.leniency,
         "replicates": assessment.replicates,
         "flagged": assessment.flagged,
+        "decisions": assessment.decisions,
+        "tips": assessment.tips,
+        **cluster_tables(assessment.study, assessment.clusters),
+        "rank_acceptability": assessment.acceptability.ranks,
+        "tier_acceptability": assessment.acceptability.tiers,
+        "central_weights": assessment.acceptability.central,
+        "without_group": assessment.without_group,
+        "choices": assessment.multiverse.shares,
+        "multiverse": assessment.multiverse.choices,
+        "segments": assessment.segmentation.segments,
+        "segment_number": assessment.segmentation.number,
+        "segment_profiles": assessment.segmentation.profiles,
+        "segment_groups": assessment.segmentation.make_up,
     }
 
 

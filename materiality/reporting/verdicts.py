@@ -1,0 +1,303 @@
+"""What the report says of decisions: how sure they are, what would tip them, and on which choices they hang."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from materiality.assessment import Assessment
+from materiality.clustering import cluster_tables
+from materiality.figures import METHOD_WORDS
+from materiality.sensitivity import UNCERTAIN
+from materiality.study import COMBINED, MaterialRule, Study, TierMethod
+from materiality.tiers import Zone
+
+APART = 3
+"""Issues that the report names as setting a segment apart."""
+CHOICE_WORDS = {
+    "threshold": "threshold",
+    "rule": "rule",
+    "weights": "group weights",
+    "certainty": "certainty asked",
+    "flagged": "flagged rows",
+    "ratings": "ratings",
+    "missing": "missing answers",
+}
+OPTION_WORDS = {
+    ("threshold", "study"): "the study’s",
+    ("threshold", "midpoint"): "middle of the scale",
+    ("weights", "study"): "the study’s",
+    ("weights", "respondents"): "by respondents",
+    ("ratings", "centred"): "less each person’s mean",
+    ("missing", "lowest"): "all at the lowest point",
+    ("missing", "highest"): "all at the highest point",
+}
+CRITERION_WORDS = {
+    "gap": "the gap statistic",
+    "silhouette": "the silhouette",
+    "prediction_strength": "prediction strength",
+    "bic": "BIC",
+}
+SOURCE_WORDS = dict(
+    zip(
+        UNCERTAIN,
+        (
+            "Only the answers vary",
+            "Weights around the study’s",
+            "Weights around the study’s, and answers",
+            "Any weights",
+            "Any weights, and answers",
+        ),
+        strict=True,
+    )
+)
+"""What varies, as the headings of the tables have it."""
+SEGMENT_WORDS = {"latent_classes": "latent classes", "kmeans": "k-means"}
+TOPS = (5, 10)
+"""Ranks from the top that the report tells the shares of."""
+
+
+def verdicts(assessment: Assessment) -> dict[str, Any]:
+    """What the template needs for the sections on decisions, clusters, choices, weights and segments."""
+    return {
+        "decisions": _decisions(assessment),
+        "clusters": _clusters(assessment),
+        "choices": _choices(assessment),
+        "uncertain": _uncertain(assessment),
+        "left_out": _left_out(assessment),
+        "segmented": [_segmented(assessment, axis) for axis in assessment.study.axes],
+    }
+
+
+def _labels(study: Study) -> dict[str, str]:
+    return {issue.id: issue.name for issue in study.issues}
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _decisions(assessment: Assessment) -> dict[str, Any]:
+    table, study = assessment.decisions, assessment.study
+    ordered = table.assign(order=table["zone"].map({zone.value: k for k, zone in enumerate(Zone)})).sort_values(
+        ["tier", "order", "p_material", "tier_confidence"],
+        ascending=[True, True, False, False],
+        na_position="last",
+        kind="stable",
+    )
+    open_ended = (table["tier_best"] != table["tier_worst"]).fillna(value=False)
+    first = (table["tier"] == 1).fillna(value=False)
+    labels = table["label"]
+    decided = table[table["decision"].notna()]
+    return {
+        "rows": [{**row, "word": _decided(row["decision"])} for row in _rows(ordered)],
+        "zones": {zone.value: labels[table["zone"] == zone.value].tolist() for zone in Zone},
+        "by_thresholds": study.tiers.method is TierMethod.THRESHOLDS,
+        "settled": labels[first & ~open_ended].tolist(),
+        "open": labels[first & open_ended].tolist(),
+        "decided": [{**row, "word": _decided(row["decision"]), "differs": _differs(row)} for row in _rows(decided)],
+        "groups": {group.id: group.name for group in study.groups},
+        "tipping": bool(table["tip_group"].notna().any()),
+    }
+
+
+def _decided(decision: str | None) -> str:
+    return decision.replace("_", " ") if isinstance(decision, str) else "–"
+
+
+def _differs(row: Mapping[str, Any]) -> bool:
+    """Whether somebody decided otherwise than the rule finds."""
+    return pd.notna(row["material"]) and (row["decision"] == "material") != bool(row["material"])
+
+
+def _clusters(assessment: Assessment) -> dict[str, Any] | None:
+    clusters, study = assessment.clusters, assessment.study
+    if clusters.number is None or (len(clusters.known) < 3 and clusters.count < 2):
+        return None
+    found = cluster_tables(study, clusters)
+    labels, number = _labels(study), clusters.number
+    members = [
+        {
+            **row,
+            "issues": [
+                (labels[one["issue"]], one["confidence"])
+                for one in _rows(found["clusters"])
+                if one["cluster"] == row["cluster"]
+            ],
+        }
+        for row in (_rows(found["cluster_stability"]) if clusters.stability else [])
+    ]
+    return {
+        "method": METHOD_WORDS[clusters.method],
+        "tiers": study.tiers.method is not TierMethod.THRESHOLDS,
+        "given": clusters.given,
+        "asked": study.tiers.clusters,
+        "count": clusters.count,
+        "continuum": clusters.continuum,
+        "points": len(clusters.known),
+        "gap": clusters.gap,
+        "by_gap": number.by_gap,
+        "others": [
+            f"{CRITERION_WORDS['silhouette']} {number.by_silhouette} (it cannot answer 1)",
+            f"{CRITERION_WORDS['prediction_strength']} {number.by_prediction_strength}",
+            f"{CRITERION_WORDS['bic']} {number.by_bic}",
+        ],
+        "number": [
+            {**row, "taken_by": [CRITERION_WORDS[name] for name in row["chosen_by"].split()]}
+            for row in _rows(found["cluster_number"])
+        ],
+        "members": members,
+        "agreement": [
+            (METHOD_WORDS[TierMethod(row["method"])], row["adjusted_rand"]) for row in _rows(found["cluster_agreement"])
+        ],
+    }
+
+
+def _choices(assessment: Assessment) -> dict[str, Any]:
+    study, shares = assessment.study, assessment.multiverse.shares
+    labels = _labels(study)
+    every = shares[(shares["choice"] == "all") & shares["share"].notna()]
+    options = shares[shares["choice"] != "all"]
+    cells = {(row["choice"], row["option"], row["issue"]): row["share"] for row in _rows(options)}
+    by_choice: dict[str, list[str]] = {}
+    for choice, option, _ in cells:
+        if option not in by_choice.setdefault(choice, []):
+            by_choice[choice].append(option)
+    by_choice = {choice: several for choice, several in by_choice.items() if len(several) > 1}
+    # how far the options of one choice lie apart, on average over the issues
+    weight = {
+        choice: float(
+            np.mean([_reach([cells[choice, option, issue] for option in several]) for issue in every["issue"]])
+        )
+        for choice, several in by_choice.items()
+    }
+    columns = [(choice, option) for choice, several in by_choice.items() for option in several]
+    always, never = every[every["share"] == 1], every[every["share"] == 0]
+    return {
+        "count": int(every["choices"].max()) if len(every) else 0,
+        "always": [labels[issue] for issue in always["issue"]],
+        "never": [labels[issue] for issue in never["issue"]],
+        "between": len(every) - len(always) - len(never),
+        "counts": [(CHOICE_WORDS[choice], len(several)) for choice, several in by_choice.items()],
+        "heaviest": [(CHOICE_WORDS[choice], part) for choice, part in sorted(weight.items(), key=lambda one: -one[1])],
+        "columns": [(CHOICE_WORDS[choice], OPTION_WORDS.get((choice, option), option)) for choice, option in columns],
+        "rows": [
+            {
+                "label": labels[row["issue"]],
+                "share": row["share"],
+                "cells": [cells[choice, option, row["issue"]] for choice, option in columns],
+            }
+            for row in _rows(every.sort_values("share", ascending=False, kind="stable"))
+        ],
+    }
+
+
+def _reach(shares: list[float]) -> float:
+    """From the smallest to the largest."""
+    return float(np.nanmax(shares) - np.nanmin(shares))
+
+
+def _uncertain(assessment: Assessment) -> dict[str, Any]:
+    study, found = assessment.study, assessment.acceptability
+    labels = _labels(study)
+    tiers = {(row["uncertain"], row["issue"]): row for row in _rows(found.tiers)}
+    ranks = found.ranks[found.ranks["axis"] == COMBINED]
+    tops = {
+        (uncertain, k): ranks[(ranks["uncertain"] == uncertain) & (ranks["rank"] <= k)].groupby("issue")["share"].sum()
+        for uncertain in UNCERTAIN
+        for k in TOPS
+    }
+    order = [
+        issue
+        for issue in sorted(labels, key=lambda issue: -np.nan_to_num(tiers[UNCERTAIN[2], issue]["tier_1"], nan=-1.0))
+        if np.isfinite(tiers[UNCERTAIN[0], issue]["tier_1"])
+    ]
+    count = [(np.array(weights) > 0).sum() for weights in study.layout.group_weights]
+    above = [issue for issue in order if tiers[UNCERTAIN[0], issue]["tier_1"] >= 0.5]
+    shaken = [labels[issue] for issue in above if tiers[UNCERTAIN[2], issue]["tier_1"] < 0.5]
+    shown = [k for k in TOPS if k < len(order)]
+    return {
+        "sources": [SOURCE_WORDS[uncertain] for uncertain in UNCERTAIN],
+        "several": max(count) > 1,
+        "vary": study.robustness.weights_vary,
+        "both": study.tiers.rule is MaterialRule.BOTH,
+        "rows": [
+            {
+                "label": labels[issue],
+                "tier_1": [tiers[uncertain, issue]["tier_1"] for uncertain in UNCERTAIN],
+                "material": [tiers[uncertain, issue]["material"] for uncertain in UNCERTAIN],
+                "tops": {k: [tops[uncertain, k].get(issue, 0.0) for uncertain in UNCERTAIN] for k in shown},
+            }
+            for issue in order
+        ],
+        "tops": shown,
+        "above": above,
+        "shaken": shaken,
+    }
+
+
+def _left_out(assessment: Assessment) -> dict[str, Any]:
+    study, table = assessment.study, assessment.without_group
+    labels, rows = _labels(study), []
+    for group in study.groups:
+        here = table[table["group"] == group.id]
+        if here.empty:
+            continue
+        one = here[here["axis"] == study.x]
+        moved = one[(one["tier"] != one["tier_without"]).fillna(value=True) & one["tier"].notna()]
+        largest = here["difference"].abs()
+        rows.append(
+            {
+                "name": group.name,
+                "moved": [(labels[row["issue"]], row["tier"], row["tier_without"]) for row in _rows(moved)],
+                "largest": largest.max(),
+                "hidden": bool(here["without"].isna().all() and here["estimate"].notna().any()),
+            }
+        )
+    return {"rows": rows, "any": any(row["moved"] for row in rows)}
+
+
+def _segmented(assessment: Assessment, axis: str) -> dict[str, Any]:
+    study, found = assessment.study, assessment.segmentation
+    labels, groups = _labels(study), {group.id: group.name for group in study.groups}
+    parts = []
+    for method, words in SEGMENT_WORDS.items():
+        rows = _of(found.segments, axis, method)
+        if rows.empty:
+            continue
+        profiles, make_up = _of(found.profiles, axis, method), _of(found.make_up, axis, method)
+        parts.append(
+            {
+                "method": words,
+                "count": int((rows["segment"] > 0).sum()),
+                "people": rows["n"].sum(),
+                "none": rows.loc[rows["segment"] == 0, "n"].sum(),
+                "segments": [
+                    {**row, "apart": _apart(profiles, row["segment"], labels)}
+                    for row in _rows(rows[rows["segment"] > 0])
+                ],
+                "groups": [
+                    {"name": groups[str(group)], "shares": part["share"].tolist()}
+                    for group, part in make_up.groupby("group", sort=False)
+                ]
+                if len(make_up)
+                else [],
+            }
+        )
+    return {"axis": axis, "parts": parts}
+
+
+def _of(table: pd.DataFrame, axis: str, method: str) -> pd.DataFrame:
+    return table[(table["axis"] == axis) & (table["method"] == method)] if len(table) else table
+
+
+def _apart(profiles: pd.DataFrame, segment: int, labels: Mapping[str, str]) -> list[tuple[str, float]]:
+    """The issues that set a segment apart most, with how far above (or below) everybody else's its mean lies."""
+    if profiles.empty:
+        return []
+    own = profiles[(profiles["segment"] == segment) & profiles["distinct"].notna()]
+    own = own.reindex(own["distinct"].abs().sort_values(ascending=False, kind="stable").index)[:APART]
+    return [(labels[row["issue"]], row["distinct"]) for row in _rows(own)]
