@@ -229,6 +229,7 @@ def _cluster_headings(figure: Figure, axes: Axes, assessment: Assessment) -> Non
         f"{', as the study asks' if clusters.given else ', as the gap statistic finds'}. Lines join issues that fall "
         "in one cluster in half of the draws of the scores or more, the darker the more draws."
     )
+    note += _not_shown(assessment.matrix.points, clusters.known)
     if assessment.simulated:
         note = "Simulated answers, not a real survey. " + note
     figure.text(0.075, 0.012, "\n".join(textwrap.wrap(note, 165)[:3]), fontsize=7.5, color=QUIET, va="bottom")
@@ -247,7 +248,7 @@ def _cluster_headings(figure: Figure, axes: Axes, assessment: Assessment) -> Non
         frameon=False,
         fontsize=8.5,
         handletextpad=0.2,
-        columnspacing=1.2,
+        columnspacing=0.8,
     )
 
 
@@ -329,9 +330,7 @@ def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.Dat
     together = sum(ring > 1 for ring in rings)
     if together:
         note += f" Rings: {together} dot{'s' if together > 1 else ''} under another."
-    missing = assessment.matrix.points.loc[~assessment.matrix.points.index.isin(points.index), "label"]
-    if len(missing):
-        note += f" Not shown, for want of ratings: {', '.join(missing)}."
+    note += _not_shown(assessment.matrix.points, points.index)
     if assessment.simulated:
         note = "Simulated answers, not a real survey. " + note
     figure.text(0.075, 0.012, "\n".join(textwrap.wrap(note, 165)[:3]), fontsize=7.5, color=QUIET, va="bottom")
@@ -351,6 +350,12 @@ def _headings(figure: Figure, axes: Axes, assessment: Assessment, points: pd.Dat
             handletextpad=0.2,
             columnspacing=1.4,
         )
+
+
+def _not_shown(points: pd.DataFrame, shown: Any) -> str:
+    """Names the issues that are not among those shown, if there are any."""
+    missing = points.loc[~points.index.isin(shown), "label"]
+    return f" Not shown, for want of ratings: {', '.join(missing)}." if len(missing) else ""
 
 
 def _axis_labels(axes: Axes, assessment: Assessment) -> None:

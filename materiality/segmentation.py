@@ -23,7 +23,7 @@ MOST_PEOPLE = 2_000
 METHODS = {"latent_classes": segment_mixture, "kmeans": segment_kmeans}
 COLUMNS = {
     "segments": ("segment", "n", "share", "stability", "verdict"),
-    "number": ("segments", "prediction_strength", "bic_continuum", "bic", "chosen"),
+    "number": ("segments", "prediction_strength", "bic", "bic_continuum", "chosen"),
     "profiles": ("segment", "issue", "centred", "distinct"),
     "make_up": ("segment", "group", "share"),
 }
@@ -40,7 +40,7 @@ class Segmentation:
         rating or equal ones), n, share (of those looked at), stability (bootstrapped Jaccard), verdict (on it). One
         segment means that the answers bear out no more.
     number : DataFrame
-        axis, method, segments (1, 2, …), prediction_strength (of k-means only), bic_continuum, bic, chosen (see
+        axis, method, segments (1, 2, …), prediction_strength (of k-means only), bic, bic_continuum, chosen (see
         `segments`).
     profiles : DataFrame
         axis, method, segment, issue, centred (mean of the answers less each person's leniency, in points), distinct
@@ -114,8 +114,8 @@ def _tables(
         {
             "segments": np.arange(1, len(tried) + 1),
             "prediction_strength": found.prediction_strength,
-            "bic_continuum": found.bic_continuum,
             "bic": found.bic,
+            "bic_continuum": found.bic_continuum,
             "chosen": np.arange(1, len(tried) + 1) == found.k,
         }
     )[tried]

@@ -36,6 +36,8 @@ EXACT = 1e-8
 """A residual sum of squares below this share of the total is rounding."""
 SINGULAR = 1e-9
 """An eigenvalue below this, of a matrix with ones in its diagonal, is rounding."""
+ROOT = 1e-12
+"""The ratio of the two variances is found to this share of it."""
 WIDEST = 2.0**40
 """A persons' variance so many times the residual one leaves no residual but rounding."""
 
@@ -305,8 +307,6 @@ def _trouble(x: FloatArray, y: FloatArray, person: IntArray, question: IntArray)
 
 def _fitted(x: FloatArray, y: FloatArray, person: IntArray) -> _Fit | NoFit:
     """The model by restricted maximum likelihood, profiled down to the ratio of the two variances."""
-    from scipy.optimize import brentq
-
     n = np.bincount(person)
     sums = np.zeros((len(n), x.shape[1]))
     np.add.at(sums, person, x)
@@ -325,12 +325,29 @@ def _fitted(x: FloatArray, y: FloatArray, person: IntArray) -> _Fit | NoFit:
         slope += (one[:, None] ** 2 * (sums @ inverse) * sums).sum()
         return _Fit(effects, residual * inverse, ratio * residual, residual), float(slope)
 
-    fit, slope = at(0.0)
+    low, high = 0.0, 1.0
+    fit, slope = at(low)
     if slope <= 0:
         return fit
-    low, high = 0.0, 1.0
-    while at(high)[1] > 0:
-        low, high = high, 2 * high
+    fit, beyond = at(high)
+    while beyond > 0:
+        low, high, slope = high, 2 * high, beyond
         if high > WIDEST:
             return NoFit.NO_RESIDUAL
-    return at(float(brentq(lambda ratio: at(ratio)[1], low, high, xtol=1e-12, rtol=1e-12)))[0]
+        fit, beyond = at(high)
+    # false position with Illinois' rule (Dowell and Jarratt 1971); scipy.optimize costs half a second to import
+    side = 0
+    while high - low > ROOT * high and beyond < 0:
+        middle = low + (high - low) * slope / (slope - beyond)
+        if not low < middle < high:
+            return fit
+        fit, there = at(middle)
+        if there > 0:
+            low, slope = middle, there
+            beyond /= 2 if side > 0 else 1
+            side = 1
+        else:
+            high, beyond = middle, there
+            slope /= 2 if side < 0 else 1
+            side = -1
+    return fit

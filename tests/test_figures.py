@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 from conftest import ROOT, STUDY, shared, write_study
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgb
 
 from materiality.assessment import assess
+from materiality.clustering import cluster_issues
 from materiality.errors import MaterialityError
-from materiality.figures import draw_matrix, shorten
+from materiality.figures import draw_clusters, draw_matrix, shorten
 
 LONG = (
     "Climate change response", "Sustainable supply chains", "Energy management", "Occupational health and safety",
@@ -199,3 +202,92 @@ def test_issues_on_one_place_show_as_rings_around_each_other(tmp_path):
 )
 def test_labels_are_broken_into_at_most_three_lines(label, expected):
     assert shorten(label) == expected
+
+
+# Clusters
+
+
+def clustered(assessment, k):
+    """The assessment, its issues in so many clusters."""
+    tiers = assessment.study.tiers.model_copy(update={"clusters": k})
+    study = assessment.study.model_copy(update={"tiers": tiers})
+    values = assessment.matrix.points[["x", "y"]].to_numpy(float).T
+    found = cluster_issues(study, values, assessment.matrix.tiers.drawn, np.random.default_rng(1))
+    return replace(assessment, study=study, clusters=found)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return assess(ROOT / "surveys" / "kstar-2023")
+
+
+@pytest.fixture(scope="module")
+def three_clusters(reference):
+    return clustered(reference, 3)
+
+
+def test_every_issue_has_one_marker_that_the_legend_gives_to_its_cluster(three_clusters):
+    figure = draw_clusters(three_clusters)
+    drawn = [one for one in figure.axes[0].collections if isinstance(one, PathCollection)]
+    points = three_clusters.matrix.points[["x", "y"]].to_numpy(float)
+    assert np.concatenate([one.get_offsets() for one in drawn]).tolist() == points.tolist()
+    _, *handles = figure.legends[0].legend_handles
+    labels = three_clusters.clusters.stability.labels
+    colours = [to_rgb(handle.get_color()) for handle in handles]
+    assert len(set(colours)) == len({handle.get_marker() for handle in handles}) == 3
+    assert [tuple(one.get_facecolor()[0][:3]) for one in drawn] == [colours[label] for label in labels]
+    assert [text.get_text() for text in figure.legends[0].get_texts()[1:]] == [
+        f"{k} ({jaccard:.2f})" for k, jaccard in enumerate(three_clusters.clusters.stability.jaccard, start=1)
+    ]
+
+
+def test_lines_join_exactly_the_issues_that_half_of_the_draws_put_together(three_clusters):
+    points = [tuple(point) for point in three_clusters.matrix.points[["x", "y"]].to_numpy(float).tolist()]
+    assert len(set(points)) == len(points)
+    drawn = three_clusters.clusters.stability.drawn
+    often = {
+        (a, b) for a, b in combinations(range(len(points)), 2) if (drawn[:, a] == drawn[:, b]).sum() * 2 >= len(drawn)
+    }
+    (lines,) = (one for one in draw_clusters(three_clusters).axes[0].collections if isinstance(one, LineCollection))
+    joined = [tuple(points.index(tuple(end)) for end in segment.tolist()) for segment in lines.get_segments()]
+    assert sorted(joined) == sorted(often)
+    assert 0 < len(often) < len(points) * (len(points) - 1) / 2
+    shares = [(drawn[:, a] == drawn[:, b]).mean() for a, b in joined]
+    opacity = lines.get_colors()[:, 3]
+    assert (np.diff(opacity[np.argsort(shares, kind="stable")]) >= -1e-12).all()
+
+
+def test_clusters_of_simulated_answers_are_called_simulated(three_clusters):
+    renamed = replace(three_clusters, study=three_clusters.study.model_copy(update={"title": "A survey"}))
+    title, note = (" ".join(text.get_text().split()) for text in draw_clusters(renamed).texts)
+    assert title == "A survey: clusters of issues (simulated answers)"
+    assert note.startswith("Simulated answers, not a real survey. 3 clusters by k-means, as the study asks. ")
+
+
+def test_no_label_of_a_clustered_issue_touches_another_or_any_dot(three_clusters):
+    figure = draw_clusters(three_clusters)
+    boxes, dots, _ = texts_and_dots(figure)
+    assert len(boxes) == len(dots) == len(three_clusters.study.issues)
+    assert faults_of(figure) == []
+
+
+def test_ten_clusters_differ_and_their_legend_fits_the_figure(reference):
+    figure = draw_clusters(clustered(reference, 10))
+    FigureCanvasAgg(figure).draw()
+    (legend,) = figure.legends
+    looks = {(handle.get_marker(), handle.get_color()) for handle in legend.legend_handles[1:]}
+    assert len(looks) == len(legend.legend_handles) - 1 == 10
+    box = legend.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1
+    assert faults_of(figure) == []
+
+
+def test_an_issue_without_a_score_is_not_among_the_clusters(tmp_path):
+    rows = ("1,Staff,4,5,,4,4,", "2,Staff,5,4,,5,3,", "3,Customer,3,5,,4,5,", "4,Customer,4,4,,5,4,")
+    figure = draw_clusters(clustered(assess(write_study(tmp_path / "study", rows=rows)), 2))
+    assert {text.get_text() for text in figure.axes[0].texts} == {"Climate", "Safety"}
+
+
+def test_without_clusters_there_is_nothing_to_draw(small_study):
+    with pytest.raises(ValueError, match=r"^the issues form no clusters, so there is nothing to draw$"):
+        draw_clusters(clustered(assess(small_study), 1))

@@ -16,6 +16,22 @@ from materiality.reporting.page import _meanings
 from materiality.study import Action, Cleaning
 
 COLUMNS = {
+    "decisions": "issue, label, tier, tier_confidence, material, p_material, zone, tier_best, tier_worst, p_above_x, "
+    "p_above_y, share_of_choices, choices, tip_axis, threshold, tip_threshold, tip_weight_axis, tip_group, weight, "
+    "tip_weight, decision, reason, date, decided_by",
+    "tips": "axis, issue, group, present, tip, change",
+    "cluster_number": "clusters, gap, gap_error, silhouette, prediction_strength, bic, chosen_by, chosen",
+    "rank_acceptability": "axis, uncertain, issue, rank, share",
+    "tier_acceptability": "uncertain, issue, above_x, above_y, tier_1, tier_2, tier_3, material",
+    "central_weights": "axis, issue, choice, group, weight",
+    "without_group": "group, axis, issue, estimate, without, difference, tier, tier_without, material, "
+    "material_without",
+    "choices": "issue, choice, option, share, choices",
+    "multiverse": "threshold, rule, weights, certainty, flagged, ratings, missing, n_material, material",
+    "segments": "axis, method, segment, n, share, stability, verdict",
+    "segment_number": "axis, method, segments, prediction_strength, bic, bic_continuum, chosen",
+    "segment_profiles": "axis, method, segment, issue, centred, distinct",
+    "segment_groups": "axis, method, segment, group, share",
     "unreliable": "axis, issue, n",
     "ranks": "axis, issue, estimate, rank, low, high, marginal_low, marginal_high, top",
     "joint": "issue, correlation, shared, semi_major, semi_minor, angle",
