@@ -17,9 +17,13 @@ from materiality.spooling import Spool
 from materiality.study import Study
 
 BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 MOST_PEOPLE = 2_000
 """Respondents to look at on an axis; of more, a share is taken by a hash of who they are."""
+PEOPLE_EACH = 20
+"""Respondents for each segment that is looked for, lest a few outliers be called one."""
+MOST_SEGMENTS = 5
 METHODS = {"latent_classes": segment_mixture, "kmeans": segment_kmeans}
 COLUMNS = {
     "segments": ("segment", "n", "share", "stability", "verdict"),
@@ -60,7 +64,8 @@ class Segmentation:
 def segment_respondents(study: Study, sample: Sample, rows: Spool, generator: np.random.Generator) -> Segmentation:
     """Look for segments among the respondents of each axis, by k-means and by latent classes (`segments`).
 
-    Respondents count once, unweighted. Axes on which fewer people than may be shown were asked are left out.
+    Respondents count once, unweighted. At most one segment is looked for in every 20 of them, and five. Axes on which
+    fewer people than may be shown were asked are left out.
     """
     found: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     hidden = hidden_means(study, sample)
@@ -74,8 +79,10 @@ def segment_respondents(study: Study, sample: Sample, rows: Spool, generator: np
         order = np.lexsort((*np.nan_to_num(ratings, nan=-np.inf).T, keys))
         ratings, members = ratings[order], members[order]
         secret: BoolArray = np.asarray(hidden[asked][:, questions].any(axis=1))
+        most = min(max(len(ratings) // PEOPLE_EACH, 1), MOST_SEGMENTS)
         for method, segment in METHODS.items():
-            for name, table in _tables(study, segment(ratings, generator), members, np.flatnonzero(asked), secret):
+            segments = segment(ratings, generator, most=most)
+            for name, table in _tables(study, segments, ratings, members, np.flatnonzero(asked), secret):
                 table.insert(0, "axis", axis)
                 table.insert(1, "method", method)
                 found[name].append(table)
@@ -90,7 +97,7 @@ def segment_respondents(study: Study, sample: Sample, rows: Spool, generator: np
 
 
 def _tables(
-    study: Study, found: Segments, members: BoolArray, groups: IntArray, secret: BoolArray
+    study: Study, found: Segments, ratings: FloatArray, members: BoolArray, groups: IntArray, secret: BoolArray
 ) -> list[tuple[str, pd.DataFrame]]:
     """The tables of one axis and method, without the columns that name these."""
     smallest = study.privacy.hidden_below
@@ -106,7 +113,8 @@ def _tables(
     )
     segments.insert(2, "share", segments["n"] / people)
     segments["verdict"] = [None if np.isnan(value) else verdict(value).value for value in segments["stability"]]
-    small = (segments["n"] > 0) & (segments["n"] < smallest)
+    sizes = segments["n"].to_numpy(np.int64)
+    small = _masked(sizes[:, None], np.zeros(len(sizes), np.bool_), smallest)[:, 0]
     segments = segments.astype({"n": "Int64"})
     segments.loc[small, ["n", "share"]] = pd.NA
     tried = np.isfinite(found.bic)
@@ -119,7 +127,8 @@ def _tables(
             "chosen": np.arange(1, len(tried) + 1) == found.k,
         }
     )[tried]
-    shown = (found.sizes >= smallest)[:, None]
+    inside = found.segment[:, None] == np.arange(found.k)
+    shown = (inside.T.astype(np.int64) @ np.isfinite(ratings)) >= max(smallest, 1)
     compared = shown & (found.sizes.sum() - found.sizes >= smallest)[:, None] & np.isfinite(found.distinct)
     issues = [issue.id for issue in study.issues]
     profiles = pd.DataFrame(
@@ -130,7 +139,6 @@ def _tables(
             "distinct": np.where(compared, found.distinct, np.nan).ravel(),
         }
     )
-    inside = found.segment[:, None] == np.arange(found.k)
     counts = members.T.astype(np.int64) @ inside.astype(np.int64)
     total = counts.sum(axis=1, keepdims=True)
     kept = ~_masked(counts, secret, smallest)

@@ -273,7 +273,7 @@ def _segmented(assessment: Assessment, axis: str) -> dict[str, Any]:
             {
                 "method": words,
                 "count": int((rows["segment"] > 0).sum()),
-                "people": rows["n"].sum(),
+                "people": rows["n"].sum() if rows["n"].notna().all() else None,
                 "none": rows.loc[rows["segment"] == 0, "n"].sum(),
                 "segments": [
                     {**row, "apart": _apart(profiles, row["segment"], labels)}
