@@ -13,6 +13,18 @@ from materiality.responses import Block, Kind
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
+NINE = {
+    "climate_change",
+    "supply_chain",
+    "energy",
+    "health_safety",
+    "product_quality",
+    "compliance_risk",
+    "customer_service",
+    "employee_rights",
+    "employee_training",
+}
+"""The nine issues that KSTAR's report for 2023 calls most concerned."""
 
 
 def shared(*parts: str) -> Path:

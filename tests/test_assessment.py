@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import HEADER, ROOT, ROWS, STUDY, shared, write_study
+from conftest import HEADER, NINE, ROOT, ROWS, STUDY, shared, write_study
 from pandas.testing import assert_frame_equal
 from scipy import stats as scipy_stats
 
@@ -18,18 +18,6 @@ from materiality.assessment import assess
 from materiality.errors import MaterialityError
 from materiality.reporting.tables import result, write_json, write_tables
 
-NINE = {
-    "climate_change",
-    "supply_chain",
-    "energy",
-    "health_safety",
-    "product_quality",
-    "compliance_risk",
-    "customer_service",
-    "employee_rights",
-    "employee_training",
-}
-"""The nine issues that KSTAR's report for 2023 calls most concerned."""
 HAIBEI_GROUPS = dict(
     zip("ABCDEF", ("environment", "biodiversity", "climate", "policy", "pastoralists", "others"), strict=True)
 )

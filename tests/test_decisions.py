@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import NINE, ROOT
 from test_groups import HEADER, ISSUES, THREE, assessed, simulated_rows
 
 from materiality.assessment import assess
@@ -27,17 +27,6 @@ date = 2024-03-31
 by = "The board"
 """
 THRESHOLDS = "\n[tiers.thresholds]\npeople = 3.0\nbusiness = 3.2\n"
-NINE = {
-    "climate_change",
-    "supply_chain",
-    "energy",
-    "health_safety",
-    "product_quality",
-    "compliance_risk",
-    "customer_service",
-    "employee_rights",
-    "employee_training",
-}
 
 
 @pytest.fixture(scope="module")

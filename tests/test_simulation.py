@@ -10,23 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import NINE
 
 from materiality.errors import MaterialityError
 from materiality.simulation import MARK, SimulatedResponses, expected_rating, simulate, true_means, write_csv
 from materiality.study import Scale, Study, load_study
 
 REFERENCE = Path(__file__).parents[1] / "surveys" / "kstar-2023"
-NINE = {
-    "climate_change",
-    "supply_chain",
-    "energy",
-    "health_safety",
-    "product_quality",
-    "compliance_risk",
-    "customer_service",
-    "employee_rights",
-    "employee_training",
-}
 
 
 def a_study(simulation=None, **changes):

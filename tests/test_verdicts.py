@@ -6,25 +6,13 @@ import re
 
 import pandas as pd
 import pytest
-from conftest import ROOT, STUDY, write_study
+from conftest import NINE, ROOT, STUDY, write_study
 from test_page import MANY, group_names, issue_names, page_of, percent, places, two
 
 from materiality.assessment import Assessment, assess
 from materiality.reporting.page import share_in_words
 from materiality.reporting.tables import result
 from materiality.sensitivity import UNCERTAIN
-
-NINE = {
-    "climate_change",
-    "supply_chain",
-    "energy",
-    "health_safety",
-    "product_quality",
-    "compliance_risk",
-    "customer_service",
-    "employee_rights",
-    "employee_training",
-}
 
 
 @pytest.fixture(scope="module")
