@@ -12,7 +12,7 @@ import pandas as pd
 from materiality.assessment import Assessment
 from materiality.cleaning import CARELESS, DUPLICATE, FAST, RARE
 from materiality.estimates import CAUTIOUS_BELOW
-from materiality.reporting.verdicts import verdicts
+from materiality.reporting.verdicts import group_names, issue_names, rows_of, verdicts
 from materiality.study import COMBINED, Action, Cleaning, DuplicateChoice, MaterialRule, ThresholdRule, Top
 
 MOVED = 2
@@ -63,8 +63,8 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
         simulated=assessment.simulated,
         matrix=assessment.matrix,
         figure=_data_uri(matrix_svg),
-        points=_rows(_ordered(points)),
-        tier_one=_rows(_ordered(points.loc[points["tier"] == 1])),
+        points=rows_of(_ordered(points)),
+        tier_one=rows_of(_ordered(points.loc[points["tier"] == 1])),
         pillars=bool((points["pillar"] != "").any()),
         on_top=_on_top(assessment),
         material=points.loc[points["material"].fillna(value=False), "label"].tolist(),
@@ -169,21 +169,8 @@ def _few(n: Any, below: int) -> str:
     return f"fewer than {below}" if 0 < n < below else f"{int(n)}"
 
 
-def _issue_names(assessment: Assessment) -> dict[str, str]:
-    return {issue.id: issue.name for issue in assessment.study.issues}
-
-
-def _group_names(assessment: Assessment) -> dict[str, str]:
-    return {group.id: group.name for group in assessment.study.groups}
-
-
 def _of_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     return table[table["axis"] == axis]
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """A table's lines, as the template walks through them."""
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _doubtful(assessment: Assessment) -> set[tuple[str, str]]:
@@ -233,31 +220,33 @@ def _threshold_words(assessment: Assessment, axis: str) -> str:
 
 def _scores(assessment: Assessment, axis: str) -> dict[str, Any]:
     table = _of_axis(assessment.scores, axis).sort_values("rank")
-    labels, marked = _issue_names(assessment), _doubtful(assessment)
-    rows = [{**row, "label": labels[row["issue"]], "doubtful": (axis, row["issue"]) in marked} for row in _rows(table)]
+    labels, marked = issue_names(assessment.study), _doubtful(assessment)
+    rows = [
+        {**row, "label": labels[row["issue"]], "doubtful": (axis, row["issue"]) in marked} for row in rows_of(table)
+    ]
     return {"axis": axis, "rows": rows}
 
 
 def _ranks(assessment: Assessment, axis: str) -> dict[str, Any]:
     """The ranks of an axis from the first down, and what the sentence above them says."""
     table = _of_axis(assessment.ranks, axis).sort_values("rank")
-    labels = _issue_names(assessment)
+    labels = issue_names(assessment.study)
     ranked = table[table["rank"].notna()]
     return {
         "axis": axis,
         "combined": axis == COMBINED,
-        "rows": [{**row, "label": labels[row["issue"]]} for row in _rows(table)],
-        "first": [(labels[row["issue"]], row["top"]) for row in _rows(ranked[ranked["rank"] == 1])],
+        "rows": [{**row, "label": labels[row["issue"]]} for row in rows_of(table)],
+        "first": [(labels[row["issue"]], row["top"]) for row in rows_of(ranked[ranked["rank"] == 1])],
         "ranked": len(ranked),
         "settled": int((ranked["low"] == ranked["high"]).sum()),
     }
 
 
 def _joint(assessment: Assessment) -> dict[str, Any]:
-    labels, table = _issue_names(assessment), assessment.joint
+    labels, table = issue_names(assessment.study), assessment.joint
     known = table["correlation"].dropna()
     return {
-        "rows": [{**row, "label": labels[row["issue"]]} for row in _rows(table)],
+        "rows": [{**row, "label": labels[row["issue"]]} for row in rows_of(table)],
         "range": (known.min(), known.max()) if len(known) else None,
         "shared": int(table["shared"].iloc[0]),
     }
@@ -266,18 +255,18 @@ def _joint(assessment: Assessment) -> dict[str, Any]:
 def _weighted(assessment: Assessment) -> dict[str, Any] | None:
     """What weighting did; nothing where every respondent of a group counts the same."""
     study, table = assessment.study, assessment.weighting
-    names = _group_names(assessment)
+    names = group_names(assessment.study)
     raked = table[table["raked"]]
     unequal = (table["design_effect"] > 1 + 1e-9).any()
     if not len(raked) and not unequal:
         return None
     present = table[table["n"].fillna(1) > 0]
     return {
-        "raked": [_raked(assessment, row) for row in _rows(raked)],
-        "cautious": [names[row["group"]] for row in _rows(raked) if _cautious(assessment, row["group"])],
+        "raked": [_raked(assessment, row) for row in rows_of(raked)],
+        "cautious": [names[row["group"]] for row in rows_of(raked) if _cautious(assessment, row["group"])],
         "below": CAUTIOUS_BELOW,
         "trim": study.weighting.trim,
-        "rows": [{**row, "name": names[row["group"]]} for row in _rows(present)],
+        "rows": [{**row, "name": names[row["group"]]} for row in rows_of(present)],
     }
 
 
@@ -294,9 +283,9 @@ def _raked(assessment: Assessment, row: Mapping[str, Any]) -> dict[str, Any]:
     table = assessment.margins[assessment.margins["group"] == row["group"]]
     missed = float((table["after"] - table["wanted"]).abs().max())
     return {
-        "name": _group_names(assessment)[row["group"]],
+        "name": group_names(assessment.study)[row["group"]],
         "columns": list(table["column"].unique()),
-        "rows": _rows(table),
+        "rows": rows_of(table),
         "missed": missed if missed > MARGIN_MISSED else None,
         "met": assessment.study.weighting.trim is None
         or bool(missed <= MARGIN_MISSED and table["after"].notna().all()),
@@ -308,7 +297,7 @@ def _raked(assessment: Assessment, row: Mapping[str, Any]) -> dict[str, Any]:
 def _concord(assessment: Assessment, axis: str) -> dict[str, Any]:
     """Where the groups of an axis agree and disagree."""
     study = assessment.study
-    issues, groups = _issue_names(assessment), {**_group_names(assessment), "": "–"}
+    issues, groups = issue_names(assessment.study), {**group_names(assessment.study), "": "–"}
     wrong = 1 - study.confidence
 
     agreement = _of_axis(assessment.agreement, axis).sort_values(
@@ -329,7 +318,7 @@ def _concord(assessment: Assessment, axis: str) -> dict[str, Any]:
                 "highest": groups[row["highest"]],
                 "lowest": groups[row["lowest"]],
             }
-            for row in _rows(agreement)
+            for row in rows_of(agreement)
         ],
         "compared": len(compared),
         "tested": int(tested.sum()),
@@ -341,7 +330,7 @@ def _concord(assessment: Assessment, axis: str) -> dict[str, Any]:
         "distinct": len(distinct),
         "by_chance": wrong * len(differences),
         "after_holm": int((differences["p_holm"] < wrong).sum()),
-        "largest": [_higher_first(row, issues, groups) for row in _rows(largest.head(DIFFERENCES_SHOWN))],
+        "largest": [_higher_first(row, issues, groups) for row in rows_of(largest.head(DIFFERENCES_SHOWN))],
         "concord": next(one for one in assessment.concords if one.axis == axis),
         "alike": _alike,
         "smallest": max(study.privacy.hidden_below, 2),
@@ -382,13 +371,13 @@ def _alike(w: float) -> str:
 def _unanswered(assessment: Assessment) -> dict[str, Any] | None:
     """Answers that are no rating, and what they could change; nothing where every answer is a rating."""
     table, bounds, study = assessment.nonresponse, assessment.bounds, assessment.study
-    issues, groups = _issue_names(assessment), _group_names(assessment)
+    issues, groups = issue_names(assessment.study), group_names(assessment.study)
     alone = _hidden_alone(table)
     if not (bounds["missing"] > 0).any():
         return None
     tiers = _of_axis(bounds, study.x)
     moved = ((tiers["best_tier"] != tiers["tier"]) | (tiers["worst_tier"] != tiers["tier"])).fillna(value=False)
-    by_issue = {(row["axis"], row["issue"]): row for row in _rows(bounds)}
+    by_issue = {(row["axis"], row["issue"]): row for row in rows_of(bounds)}
     return {
         "axes": [_rates(assessment, axis) for axis in study.axes],
         "hidden": _listed([groups[group] for group in table.loc[table["suppressed"], "group"].unique()]),
@@ -402,7 +391,7 @@ def _unanswered(assessment: Assessment) -> dict[str, Any] | None:
                     {**by_issue[axis, row["issue"]], "hidden": (axis, row["issue"]) in alone} for axis in study.axes
                 ],
             }
-            for row in _rows(tiers)
+            for row in rows_of(tiers)
         ],
         "movable": [issues[issue] for issue in tiers.loc[moved, "issue"]],
         "tiered": bool(tiers["tier"].notna().any()),
@@ -417,9 +406,9 @@ def _hidden_alone(table: pd.DataFrame) -> set[tuple[str, str]]:
 
 def _rates(assessment: Assessment, axis: str) -> dict[str, Any]:
     """Shares of answers that are no rating, of the groups that are shown together and of each."""
-    issues, names = _issue_names(assessment), _group_names(assessment)
+    issues, names = issue_names(assessment.study), group_names(assessment.study)
     table = _of_axis(assessment.nonresponse, axis)
-    cells = {(row["group"], row["issue"]): row for row in _rows(table)}
+    cells = {(row["group"], row["issue"]): row for row in rows_of(table)}
     groups = [group for group in names if (table["group"] == group).any()]
     counts = {issue: _unrated(row for row in cells.values() if row["issue"] == issue) for issue in issues}
     asked, total = sum(n for n, _ in counts.values()), sum(found for _, found in counts.values())
@@ -450,12 +439,12 @@ def _unrated(rows: Iterable[Mapping[str, Any]]) -> tuple[int, np.ndarray]:
 
 def _style(assessment: Assessment) -> dict[str, Any] | None:
     """Ranks with and without each person's own level; nothing where there are no two ranks to compare."""
-    table, issues = assessment.centred, _issue_names(assessment)
+    table, issues = assessment.centred, issue_names(assessment.study)
     table = table[table["rank"].notna() & table["rank_centred"].notna()]
     if len(issues) < 2 or not len(table):
         return None
-    by_issue = {(row["axis"], row["issue"]): row for row in _rows(table)}
-    model = {(row["axis"], row["issue"]): row["rank"] for row in _rows(assessment.leniency)}
+    by_issue = {(row["axis"], row["issue"]): row for row in rows_of(table)}
+    model = {(row["axis"], row["issue"]): row["rank"] for row in rows_of(assessment.leniency)}
     moved = table[(table["rank"] - table["rank_centred"]).abs() >= MOVED]
     return {
         "rows": [
@@ -465,11 +454,11 @@ def _style(assessment: Assessment) -> dict[str, Any] | None:
             }
             for issue, label in issues.items()
         ],
-        "moved": [{**row, "label": issues[row["issue"]]} for row in _rows(moved)],
+        "moved": [{**row, "label": issues[row["issue"]]} for row in rows_of(moved)],
         "any": bool((table["rank"] != table["rank_centred"]).any()),
         "modelled": [
             (row["axis"], row["intraclass"], row["respondents"])
-            for row in _rows(assessment.leniency.drop_duplicates("axis"))
+            for row in rows_of(assessment.leniency.drop_duplicates("axis"))
         ],
     }
 
@@ -526,7 +515,7 @@ def _method(assessment: Assessment) -> dict[str, Any]:
     corrected = [group.name for group in present if group.population or group.strata]
     return {
         "raked": _listed(
-            [name for group, name in _group_names(assessment).items() if group in set(assessment.margins["group"])]
+            [name for group, name in group_names(assessment.study).items() if group in set(assessment.margins["group"])]
         ),
         "design": any(export.weight for export in study.responses),
         "trimmed": study.weighting.trim is not None,
@@ -549,7 +538,7 @@ def _group_means(assessment: Assessment, axis: str) -> dict[str, Any]:
     weights = dict(
         zip([g.id for g in study.groups], study.layout.group_weights[list(study.axes).index(axis)], strict=True)
     )
-    cells = {(row["group"], row["issue"]): row for row in _rows(table)}
+    cells = {(row["group"], row["issue"]): row for row in rows_of(table)}
     total = sum(weights.values())
     return {
         "axis": axis,
@@ -578,8 +567,8 @@ def _flagged(assessment: Assessment) -> dict[str, Any] | None:
     if not len(table):
         return None
     study = assessment.study
-    labels = _issue_names(assessment)
-    scores = {(row["axis"], row["issue"]): (row["estimate"], row["without_flagged"]) for row in _rows(table)}
+    labels = issue_names(assessment.study)
+    scores = {(row["axis"], row["issue"]): (row["estimate"], row["without_flagged"]) for row in rows_of(table)}
     tiers = table.drop_duplicates("issue").set_index("issue")
     moved = tiers.index[(tiers["tier"] != tiers["tier_without_flagged"]).fillna(value=False)]
     rows = [

@@ -72,11 +72,16 @@ def verdicts(assessment: Assessment) -> dict[str, Any]:
     }
 
 
-def _labels(study: Study) -> dict[str, str]:
+def issue_names(study: Study) -> dict[str, str]:
     return {issue.id: issue.name for issue in study.issues}
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def group_names(study: Study) -> dict[str, str]:
+    return {group.id: group.name for group in study.groups}
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table's lines, as the template walks through them."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
@@ -93,13 +98,13 @@ def _decisions(assessment: Assessment) -> dict[str, Any]:
     labels = table["label"]
     decided = table[table["decision"].notna()]
     return {
-        "rows": [{**row, "word": _decided(row["decision"])} for row in _rows(ordered)],
+        "rows": [{**row, "word": _decided(row["decision"])} for row in rows_of(ordered)],
         "zones": {zone.value: labels[table["zone"] == zone.value].tolist() for zone in Zone},
         "by_thresholds": study.tiers.method is TierMethod.THRESHOLDS,
         "settled": labels[first & ~open_ended].tolist(),
         "open": labels[first & open_ended].tolist(),
-        "decided": [{**row, "word": _decided(row["decision"]), "differs": _differs(row)} for row in _rows(decided)],
-        "groups": {group.id: group.name for group in study.groups},
+        "decided": [{**row, "word": _decided(row["decision"]), "differs": _differs(row)} for row in rows_of(decided)],
+        "groups": group_names(study),
         "tipping": bool(table["tip_group"].notna().any()),
     }
 
@@ -118,17 +123,17 @@ def _clusters(assessment: Assessment) -> dict[str, Any] | None:
     if clusters.number is None or (len(clusters.known) < 3 and clusters.count < 2):
         return None
     found = cluster_tables(study, clusters)
-    labels, number = _labels(study), clusters.number
+    labels, number = issue_names(study), clusters.number
     members = [
         {
             **row,
             "issues": [
                 (labels[one["issue"]], one["confidence"])
-                for one in _rows(found["clusters"])
+                for one in rows_of(found["clusters"])
                 if one["cluster"] == row["cluster"]
             ],
         }
-        for row in (_rows(found["cluster_stability"]) if clusters.stability else [])
+        for row in (rows_of(found["cluster_stability"]) if clusters.stability else [])
     ]
     return {
         "method": METHOD_WORDS[clusters.method],
@@ -147,21 +152,22 @@ def _clusters(assessment: Assessment) -> dict[str, Any] | None:
         ],
         "number": [
             {**row, "taken_by": [CRITERION_WORDS[name] for name in row["chosen_by"].split()]}
-            for row in _rows(found["cluster_number"])
+            for row in rows_of(found["cluster_number"])
         ],
         "members": members,
         "agreement": [
-            (METHOD_WORDS[TierMethod(row["method"])], row["adjusted_rand"]) for row in _rows(found["cluster_agreement"])
+            (METHOD_WORDS[TierMethod(row["method"])], row["adjusted_rand"])
+            for row in rows_of(found["cluster_agreement"])
         ],
     }
 
 
 def _choices(assessment: Assessment) -> dict[str, Any]:
     study, shares = assessment.study, assessment.multiverse.shares
-    labels = _labels(study)
+    labels = issue_names(study)
     every = shares[(shares["choice"] == "all") & shares["share"].notna()]
     options = shares[shares["choice"] != "all"]
-    cells = {(row["choice"], row["option"], row["issue"]): row["share"] for row in _rows(options)}
+    cells = {(row["choice"], row["option"], row["issue"]): row["share"] for row in rows_of(options)}
     by_choice: dict[str, list[str]] = {}
     for choice, option, _ in cells:
         if option not in by_choice.setdefault(choice, []):
@@ -190,7 +196,7 @@ def _choices(assessment: Assessment) -> dict[str, Any]:
                 "share": row["share"],
                 "cells": [cells[choice, option, row["issue"]] for choice, option in columns],
             }
-            for row in _rows(every.sort_values("share", ascending=False, kind="stable"))
+            for row in rows_of(every.sort_values("share", ascending=False, kind="stable"))
         ],
     }
 
@@ -202,8 +208,8 @@ def _reach(shares: list[float]) -> float:
 
 def _uncertain(assessment: Assessment) -> dict[str, Any]:
     study, found = assessment.study, assessment.acceptability
-    labels = _labels(study)
-    tiers = {(row["uncertain"], row["issue"]): row for row in _rows(found.tiers)}
+    labels = issue_names(study)
+    tiers = {(row["uncertain"], row["issue"]): row for row in rows_of(found.tiers)}
     ranks = found.ranks[found.ranks["axis"] == COMBINED]
     tops = {
         (uncertain, k): ranks[(ranks["uncertain"] == uncertain) & (ranks["rank"] <= k)].groupby("issue")["share"].sum()
@@ -241,7 +247,7 @@ def _uncertain(assessment: Assessment) -> dict[str, Any]:
 
 def _left_out(assessment: Assessment) -> dict[str, Any]:
     study, table = assessment.study, assessment.without_group
-    labels, rows = _labels(study), []
+    labels, rows = issue_names(study), []
     for group in study.groups:
         here = table[table["group"] == group.id]
         if here.empty:
@@ -252,7 +258,7 @@ def _left_out(assessment: Assessment) -> dict[str, Any]:
         rows.append(
             {
                 "name": group.name,
-                "moved": [(labels[row["issue"]], row["tier"], row["tier_without"]) for row in _rows(moved)],
+                "moved": [(labels[row["issue"]], row["tier"], row["tier_without"]) for row in rows_of(moved)],
                 "largest": largest.max(),
                 "hidden": bool(here["without"].isna().all() and here["estimate"].notna().any()),
             }
@@ -262,7 +268,7 @@ def _left_out(assessment: Assessment) -> dict[str, Any]:
 
 def _segmented(assessment: Assessment, axis: str) -> dict[str, Any]:
     study, found = assessment.study, assessment.segmentation
-    labels, groups = _labels(study), {group.id: group.name for group in study.groups}
+    labels, groups = issue_names(study), group_names(study)
     parts = []
     for method, words in SEGMENT_WORDS.items():
         rows = _of(found.segments, axis, method)
@@ -277,7 +283,7 @@ def _segmented(assessment: Assessment, axis: str) -> dict[str, Any]:
                 "none": rows.loc[rows["segment"] == 0, "n"].sum(),
                 "segments": [
                     {**row, "apart": _apart(profiles, row["segment"], labels)}
-                    for row in _rows(rows[rows["segment"] > 0])
+                    for row in rows_of(rows[rows["segment"] > 0])
                 ],
                 "groups": [
                     {"name": groups[str(group)], "shares": part["share"].tolist()}
@@ -300,4 +306,4 @@ def _apart(profiles: pd.DataFrame, segment: int, labels: Mapping[str, str]) -> l
         return []
     own = profiles[(profiles["segment"] == segment) & profiles["distinct"].notna()]
     own = own.reindex(own["distinct"].abs().sort_values(ascending=False, kind="stable").index)[:APART]
-    return [(labels[row["issue"]], row["distinct"]) for row in _rows(own)]
+    return [(labels[row["issue"]], row["distinct"]) for row in rows_of(own)]
