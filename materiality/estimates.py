@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from materiality.intervals import Parts, score_interval
+from materiality.intervals import Parts, Reaches, group_reaches, score_interval
 from materiality.linearisation import Design, design_of, linearise
 from materiality.samples import Sample, rating_variances, score_weights, summarise, unanimous
 from materiality.stats import ROUNDING, satterthwaite_df, t_interval
@@ -165,6 +165,78 @@ def estimate(
     return Estimates(values, covariance, df, n, lower, upper, width, unreliable)
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """What scores are made of, whatever the group weights will be: every mean of a group that has ratings.
+
+    Attributes
+    ----------
+    group, question : int arrays, shape (means,)
+        Whose mean, of which question.
+    mean : float array, shape (means,)
+        On the scale.
+    n : int array, shape (means,)
+        Who rated.
+    reaches : Reaches
+        What each mean's interval gives to that of a score; arrays of shape (means,).
+    covariance : float array, shape (means, means)
+        Taylor's, in squared points.
+    df : float array, shape (means,)
+        Degrees of freedom of each mean's variance; NaN where none was seen.
+    """
+
+    group: IntArray
+    question: IntArray
+    mean: FloatArray
+    n: IntArray
+    reaches: Reaches
+    covariance: FloatArray
+    df: FloatArray
+
+
+def pieces(
+    sample: Sample,
+    *,
+    confidence: float,
+    low: float,
+    high: float,
+    population: FloatArray | None = None,
+    cautious_below: int = CAUTIOUS_BELOW,
+) -> Pieces:
+    """The group means with their joint covariance and what their intervals give to those of scores.
+
+    `estimate` at any weights λ follows from these by sums: values Σ λ ȳ, variances λᵀ V λ, and intervals as
+    `intervals.score_interval` puts them together.
+
+    Parameters
+    ----------
+    sample : Sample
+    confidence, low, high, population, cautious_below
+        As for `estimate`; the scale has ends.
+    """
+    design = design_of(sample, population)
+    group, question = np.nonzero(sample.n > 0)
+    spread = linearise(sample, question, np.eye(len(sample.n))[group], design, cautious_below=cautious_below)
+    unasked = np.clip(np.nan_to_num(1 - design.asked(sample), nan=1.0), 0.0, 1.0)
+    questions = np.arange(sample.moments.questions)
+    own = _own_parts(sample, questions, design, unasked, cautious_below)
+    reaches = group_reaches(
+        Parts(*(getattr(own, field.name)[group, question] for field in fields(Parts))),
+        confidence=confidence,
+        low=low,
+        high=high,
+    )
+    return Pieces(
+        group=group,
+        question=question,
+        mean=sample.means[group, question],
+        n=sample.n[group, question],
+        reaches=reaches,
+        covariance=spread.covariance,
+        df=satterthwaite_df(spread.shares, spread.df),
+    )
+
+
 def _is_average(total: FloatArray) -> NDArray[np.bool_]:
     """Whether weights add up to 1, or are all 0."""
     return np.asarray(np.isclose(total, 1.0, rtol=1e-9) | (total == 0))
@@ -287,8 +359,10 @@ def _distinct(sample: Sample, questions: IntArray, weights: FloatArray) -> IntAr
 __all__ = [
     "CAUTIOUS_BELOW",
     "Estimates",
+    "Pieces",
     "Sample",
     "estimate",
+    "pieces",
     "rating_variances",
     "score_weights",
     "summarise",

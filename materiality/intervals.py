@@ -11,7 +11,7 @@ units of that scale.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -374,6 +374,80 @@ def trigamma_inverse(value: ArrayLike) -> FloatArray:
     return np.asarray(root)
 
 
+@dataclass(frozen=True)
+class Reaches:
+    """What the interval of a group's mean gives to those of scores; `score_interval` puts them together by weights.
+
+    All arrays have one shape, and all but `df` are in shares of the scale's length, or squares of such.
+
+    Attributes
+    ----------
+    share : float array
+        How far up the scale the mean lies, 0 to 1.
+    below, above : float arrays
+        How far its interval reaches to either side.
+    cut : float array
+        By how much the square of the normal reach exceeds that of half the interval's length, which the ends of the
+        scale cut short; 0 where it does not.
+    imagined, seen : float arrays
+        Variance that the half answer adds, and that the answers' own spread adds.
+    own : float array
+        The Taylor variance of the mean; 0 for a group of one.
+    df : float array
+        Degrees of freedom of `own`; 0 for a group of one.
+    """
+
+    share: FloatArray
+    below: FloatArray
+    above: FloatArray
+    cut: FloatArray
+    imagined: FloatArray
+    seen: FloatArray
+    own: FloatArray
+    df: FloatArray
+
+
+def group_reaches(parts: Parts, *, confidence: float, low: float, high: float) -> Reaches:
+    """Each group's part in the intervals of scores, whatever the weights will be; arrays of any one shape.
+
+    Parameters
+    ----------
+    parts : Parts
+        Of groups that have ratings; all arrays of one shape.
+    confidence : float
+        Between 0 and 1.
+    low, high : float
+        The ends of the scale.
+
+    References
+    ----------
+    `pseudo_answer` and `score_interval`.
+    """
+    span = high - low
+    share = np.clip((parts.mean - low) / span, 0.0, 1.0)
+    alone = parts.n <= 1
+    unasked = np.clip(parts.unasked, 0.0, 1.0)
+    own = np.where(alone, 0.0, parts.variance) / span**2
+    sampled = np.divide(own, unasked, out=np.zeros(own.shape), where=unasked > 0)
+    effective = np.where(alone, 1.0, parts.effective)
+    lower, upper = pseudo_answer(share, sampled, effective, confidence)
+    root = np.sqrt(unasked)
+    below, above = root * (share - lower), root * (upper - share)
+    imagined, seen = _sources(share, sampled, effective)
+    normal = float(_quantile(np.inf, confidence))
+    free = np.where(alone, np.square(np.maximum(below, above)), normal**2 * own)
+    return Reaches(
+        share=share,
+        below=below,
+        above=above,
+        cut=np.maximum(free - np.square((below + above) / 2), 0.0),
+        imagined=unasked * imagined,
+        seen=unasked * seen,
+        own=own,
+        df=np.where(alone, 0.0, np.maximum(effective - 1, 0.0)),
+    )
+
+
 def score_interval(
     parts: Parts,
     weights: FloatArray,
@@ -462,27 +536,20 @@ def score_interval(
     used = weights.T > 0
     target = np.nonzero(used)[1]
     of = np.asarray(weights.T[used], float)
-    share = np.clip((parts.mean[used] - low) / span, 0.0, 1.0)
-    alone = parts.n[used] <= 1
-    unasked = np.clip(parts.unasked[used], 0.0, 1.0)
-    own = np.where(alone, 0.0, parts.variance[used]) / span**2
-    sampled = np.divide(own, unasked, out=np.zeros(own.shape), where=unasked > 0)
-    effective = np.where(alone, 1.0, parts.effective[used])
-    lower, upper = pseudo_answer(share, sampled, effective, confidence)
-    root = np.sqrt(unasked)
-    below, above = root * (share - lower), root * (upper - share)
+    reaches = group_reaches(
+        Parts(*(getattr(parts, field.name)[used] for field in fields(Parts))), confidence=confidence, low=low, high=high
+    )
+    share, below, above, own = reaches.share, reaches.below, reaches.above, reaches.own
 
     def added(values: FloatArray) -> FloatArray:
         return np.bincount(target, values, minlength=len(weights)).astype(float)
 
     half, lean = (below + above) / 2, (above - below) / 2
-    imagined, seen = _sources(share, sampled, effective)
-    imagined, seen = np.square(of) * unasked * imagined, np.square(of) * unasked * seen
+    imagined, seen = np.square(of) * reaches.imagined, np.square(of) * reaches.seen
     whole = added(imagined + seen)[target]
     leading = np.divide(imagined + seen, whole, out=np.zeros(whole.shape), where=whole > 0)
     normal = float(_quantile(np.inf, confidence))
-    free = np.where(alone, np.square(np.maximum(below, above)), normal**2 * own)
-    raised = np.square(half) + (1 - leading) * np.maximum(free - np.square(half), 0.0)
+    raised = np.square(half) + (1 - leading) * reaches.cut
     linked = np.sqrt(_ratio(variance, added(np.square(of) * own) * span**2))
     length = np.sqrt(added(np.square(of) * raised)) * linked
     estimate, moved = added(of * share), added(leading * of * lean)
@@ -491,7 +558,7 @@ def score_interval(
     end = estimate + np.minimum(np.maximum(length + moved, shorter), added(of * above))
 
     shares, df = np.zeros(used.shape), np.zeros(used.shape)
-    shares[used], df[used] = np.square(of) * np.nan_to_num(own), np.where(alone, 0.0, np.maximum(effective - 1, 0.0))
+    shares[used], df[used] = np.square(of) * np.nan_to_num(own), reaches.df
     missing = ~used.any(axis=0)
     return Intervals(
         low=np.where(missing, np.nan, np.clip(low + span * start, low, high)),
