@@ -25,9 +25,11 @@ from materiality.nonresponse import rates
 from materiality.reading import stratum_code
 from materiality.responses import Kind
 from materiality.spooling import Spool
-from materiality.study import Study
+from materiality.study import PrivacyProfile, Study
 
 COUNTS = ("n", "dont_know", "not_applicable", "blank")
+TOLD_FROM = 10
+"""Ratings of a group from which on their distribution is shown: it tells more of each person than a mean does."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,43 @@ def hidden_means(study: Study, sample: Sample) -> NDArray[np.bool_]:
                 hidden[shown[n[shown, question].argmin()], question] = True
                 settled = False
     return hidden
+
+
+def answers_table(study: Study, sample: Sample) -> pd.DataFrame:
+    """How many of each group gave each point of the scale, every respondent counting once.
+
+    Returns
+    -------
+    DataFrame
+        axis, group (of those that the axis asks), issue, rating (the point of the scale), n (ratings at that point),
+        share (of the group's ratings), suppressed. Blanked are, besides hidden groups, questions that fewer than
+        `TOLD_FROM` of the group rated or that all who did rated alike, unless the privacy profile is `off`. No rows
+        where the scale has no points.
+    """
+    points, off = study.scale.points, study.privacy.profile is PrivacyProfile.OFF
+    telling = ((sample.n > 0) & (sample.n < TOLD_FROM)) | ((sample.points > 0).sum(axis=2) == 1)
+    hidden = hidden_means(study, sample) | (telling & (not off))
+    tables = []
+    for k, axis in enumerate(study.axes):
+        groups = np.flatnonzero(np.array(study.layout.group_weights[k]) > 0)
+        cells = np.ix_(groups, np.array(study.layout.question_of[k]))
+        counts, rated = sample.points[cells], sample.n[cells][:, :, None]
+        shape = (len(groups), len(study.issues), len(points))
+        g, i, p = (place.ravel() for place in np.indices(shape))
+        table = pd.DataFrame(
+            {
+                "axis": axis,
+                "group": np.array([group.id for group in study.groups], object)[groups][g],
+                "issue": np.array([issue.id for issue in study.issues], object)[i],
+                "rating": np.array(points)[p],
+                "n": pd.array(counts.reshape(-1), dtype="Int64"),
+                "share": np.divide(counts, rated, out=np.full(shape, np.nan), where=rated > 0).ravel(),
+                "suppressed": hidden[cells][g, i],
+            }
+        )
+        table.loc[table["suppressed"], ["n", "share"]] = pd.NA
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _blanked(table: pd.DataFrame) -> pd.DataFrame:

@@ -189,3 +189,68 @@ def test_more_respondents_than_a_stratum_holds_are_told(tmp_path):
         "study.toml: groups ('staff').strata.south is 20, and 30 respondents of it answered.\n"
         "  Mend: correct it in [[groups]], or look for duplicates in the exports."
     )
+
+
+# The answers themselves
+
+
+def test_answers_are_pandass_counts_of_the_rows_point_by_point(found):
+    rows, assessment = found
+    table = assessment.answers.set_index(["axis", "group", "issue", "rating"])
+    assert len(table) == 2 * 3 * 3 * 5
+    for axis, prefix in (("people", ""), ("business", "Impact of ")):
+        for group, part in rows.groupby("group"):
+            for issue in ISSUES:
+                counts = part[prefix + issue.capitalize()].value_counts()
+                for rating in range(1, 6):
+                    row = table.loc[axis, group, issue, rating]
+                    assert row["n"] == counts.get(rating, 0)
+                    assert row["share"] == pytest.approx(counts.get(rating, 0) / counts.sum())
+    assert not table["suppressed"].any()
+
+
+def told(folder: Path, sizes: dict[str, int], privacy: str, **answers: float) -> set[tuple[str, str, str]]:
+    """Axis, group and issue of the cells whose answers are told; every group answers differently but for `answers`."""
+    rows = simulated_rows(3, sizes).assign(**answers)
+    table = assessed(folder, rows, THREE.replace('profile = "off"', privacy)).answers
+    shown = table["n"].notna()
+    assert (shown == ~table["suppressed"]).all() and (table["share"].notna() == shown).all()
+    return set(table.loc[shown, ["axis", "group", "issue"]].itertuples(index=False, name=None))
+
+
+EVERY_CELL = {
+    (axis, group, i) for axis in ("people", "business") for group in ("staff", "buyers", "press") for i in ISSUES
+}
+
+
+def test_answers_of_fewer_than_ten_are_hidden_though_their_mean_is_not(tmp_path):
+    sizes = {"staff": 30, "buyers": 10, "press": 9}
+    assert told(tmp_path / "a", sizes, 'profile = "internal"') == {cell for cell in EVERY_CELL if cell[1] != "press"}
+    assert told(tmp_path / "b", sizes, 'profile = "internal"\nminimum_group_size = 1') == {
+        cell for cell in EVERY_CELL if cell[1] != "press"
+    }
+    assert told(tmp_path / "c", sizes, 'profile = "off"') == EVERY_CELL
+
+
+def test_answers_are_hidden_wherever_the_mean_is(tmp_path):
+    """With one group below the minimum of 12 the next smallest is hidden too, or it would tell of the small one."""
+    found = told(tmp_path, {"staff": 30, "buyers": 15, "press": 11}, 'profile = "internal"\nminimum_group_size = 12')
+    assert found == {cell for cell in EVERY_CELL if cell[1] == "staff"}
+
+
+def test_answers_that_all_of_a_group_gave_alike_are_hidden_unless_privacy_is_off(tmp_path):
+    sizes = {"staff": 30, "buyers": 25, "press": 20}
+    alike = {cell for cell in EVERY_CELL if cell[0] == "people" and cell[2] == "safety"}
+    assert told(tmp_path / "a", sizes, 'profile = "publish"', Safety=4) == EVERY_CELL - alike
+    assert told(tmp_path / "b", sizes, 'profile = "off"', Safety=4) == EVERY_CELL
+
+
+def test_a_group_that_an_axis_does_not_ask_has_no_answers_on_it(tmp_path):
+    study = THREE.replace('column = "Impact of {label}"', 'column = "Impact of {label}"\ngroups = { staff = 1 }')
+    table = assessed(tmp_path, simulated_rows(5, {"staff": 30, "buyers": 25, "press": 20}), study).answers
+    assert set(table.loc[table["axis"] == "business", "group"]) == {"staff"}
+
+
+def test_a_scale_without_points_has_no_answers_to_count(tmp_path):
+    study = THREE.replace("high = 5", "high = 5\nstep = 0")
+    assert assessed(tmp_path, simulated_rows(5, {"staff": 30, "buyers": 25, "press": 20}), study).answers.empty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from matplotlib.figure import Figure
 
 from materiality.assessment import Assessment
 from materiality.placement import Placement, place_labels
+from materiality.study import Scale, Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +34,9 @@ COVERED = 1.7
 """Nearer than so many radii, a dot hides another."""
 RING = 0.55
 """How much larger each further marker on the same place is, in dots."""
-INK, QUIET, TINT = "#1f2933", "#6b7785", "#f3f6f4"
+INK, QUIET = "#1f2933", "#6b7785"
+TINTS = ("#e3ebe6", "#f4f7f5")
+"""Of the zone above both thresholds, and of those above one."""
 WIDE_FONTS = (
     "Noto Sans CJK SC",
     "Noto Sans SC",
@@ -70,7 +74,7 @@ def house_style(text: str = "") -> Iterator[None]:
         "text.color": INK,
         "axes.labelcolor": INK,
         "svg.hashsalt": "materiality",
-        "pdf.fonttype": 42,
+        "pdf.fonttype": 3,  # TrueType takes a second for each figure to cut fonts down, and ten for Chinese
         "text.parse_math": False,
     }
     with mpl.rc_context(style), warnings.catch_warnings():
@@ -93,61 +97,113 @@ def shorten(label: str, width: int = LABEL_WIDTH, lines: int = LABEL_LINES) -> s
     return "\n".join(pieces)
 
 
-def frame(axes: Axes, assessment: Assessment, points: pd.DataFrame, *, zones: bool = True) -> None:
-    """Limits zoomed to the data, and the thresholds that fall inside them."""
+def wrapped(text: str, width: int, lines: int) -> str:
+    """Text broken into lines of so many characters; what goes beyond the last line is cut with an ellipsis.
+
+    Chinese, Japanese and Korean characters count twice, and a line may end after any of them.
+    """
+    rows = [""]
+    for piece in re.findall(r"\s*(?:[\u2e80-\U0010ffff]|[^\s\u2e80-\U0010ffff]+)", text):
+        rest = piece
+        if rows[-1] and _cells(rows[-1] + rest) > width:
+            rows.append("")
+            rest = rest.lstrip()
+        while _cells(rest) > width:
+            rows[-1:] = [rest[:width], ""]
+            rest = rest[width:]
+        rows[-1] += rest
+    if len(rows) > lines:
+        rows[lines - 1 :] = [rows[lines - 1][: width - 1].rstrip() + "…"]
+    return "\n".join(rows)
+
+
+def _cells(text: str) -> int:
+    return len(text) + sum(ord(char) > 0x2E7F for char in text)
+
+
+def said_by(study: Study) -> str:
+    """Every word of the study that a figure may say."""
+    axes, groups = (axis.label for axis in study.axes.values()), (group.name for group in study.groups)
+    return "".join([study.title, *axes, *groups, *(issue.name for issue in study.issues)])
+
+
+def limits_of(low: float, high: float, scale: Scale) -> tuple[float, float]:
+    """Where an axis begins and ends that shows all between low and high."""
+    margin = 0.05 * max(high - low, 0.04 * (scale.high - scale.low))
+    return low - margin, high + margin
+
+
+def frame(axes: Axes, assessment: Assessment, points: pd.DataFrame, *, zones: bool = True, tints: bool = True) -> None:
+    """Limits zoomed to the data and, of the zones, the thresholds and tints that fall inside them."""
     matrix, scale = assessment.matrix, assessment.study.scale
-    for axis, line in (("x", matrix.x_threshold), ("y", matrix.y_threshold)):
+    for axis in "xy":
         low, high = (
             (points[f"{axis}_low"].min(), points[f"{axis}_high"].max()) if len(points) else (scale.low, scale.high)
         )
-        margin = 0.05 * max(high - low, 0.04 * (scale.high - scale.low))
-        limits = (low - margin, high + margin)
-        getattr(axes, f"set_{axis}lim")(*limits)
-        if zones and limits[0] < line < limits[1]:
-            draw = axes.axvline if axis == "x" else axes.axhline
+        getattr(axes, f"set_{axis}lim")(*limits_of(low, high, scale))
+    if zones:
+        draw_zones(axes, (matrix.x_threshold, matrix.y_threshold), tints=tints and len(points) > 0)
+
+
+def draw_zones(axes: Axes, thresholds: tuple[float, float], *, tints: bool) -> None:
+    """The thresholds that lie within the limits, and the tints of what lies above them."""
+    (left, right), (bottom, top) = limits = axes.get_xlim(), axes.get_ylim()
+    across, up = (min(max(line, low), high) for line, (low, high) in zip(thresholds, limits, strict=True))
+    if tints:
+        for x0, y0, x1, y1, tint in (
+            (across, up, right, top, TINTS[0]),
+            (left, up, across, top, TINTS[1]),
+            (across, bottom, right, up, TINTS[1]),
+        ):
+            if x0 < x1 and y0 < y1:
+                axes.fill_between([x0, x1], y0, y1, color=tint, zorder=0, linewidth=0)
+    for line, (low, high), draw in zip(thresholds, limits, (axes.axvline, axes.axhline), strict=True):
+        if low < line < high:
             draw(line, color=QUIET, linestyle=(0, (4, 3)), linewidth=1.0, zorder=1)
-    x, y = axes.get_xlim(), axes.get_ylim()
-    if zones and len(points):
-        axes.fill_between(
-            [max(matrix.x_threshold, x[0]), x[1]],
-            max(matrix.y_threshold, y[0]),
-            y[1],
-            color=TINT,
-            zorder=0,
-            linewidth=0,
-        )
-    axes.set_xlim(x)
-    axes.set_ylim(y)
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
 
 
-def not_shown(points: pd.DataFrame, shown: Any) -> str:
+def not_shown(points: pd.DataFrame, shown: Any, why: str = "want of ratings") -> str:
     """Names the issues that are not among those shown, if there are any."""
     missing = points.loc[~points.index.isin(shown), "label"]
-    return f" Not shown, for want of ratings: {', '.join(missing)}." if len(missing) else ""
+    return f" Not shown, for {why}: {', '.join(missing)}." if len(missing) else ""
 
 
-def axis_labels(axes: Axes, assessment: Assessment) -> None:
+def axis_words(study: Study, axis_id: str, addition: str = "") -> str:
+    """What stands along an axis: its label and the scale."""
+    label = study.axes[axis_id].label or axis_id
+    return f"{wrapped(label, 90, 1)}  (scale {study.scale.low:g} to {study.scale.high:g}{addition})"
+
+
+def axis_labels(axes: Axes, assessment: Assessment, additions: tuple[str, str] = ("", "")) -> None:
     study = assessment.study
-    for axis_id, put in ((study.x, axes.set_xlabel), (study.y, axes.set_ylabel)):
-        axis = study.axes[axis_id]
-        put(f"{axis.label or axis_id}  (scale {study.scale.low:g} to {study.scale.high:g})", fontsize=10, labelpad=6)
+    axes.set_xlabel(axis_words(study, study.x, additions[0]), fontsize=10, labelpad=6)
+    axes.set_ylabel(axis_words(study, study.y, additions[1]), fontsize=10, labelpad=6)
 
 
 def title(figure: Figure, assessment: Assessment, addition: str = "") -> None:
     title = assessment.study.title + addition
     if assessment.simulated and "simulated" not in title.casefold():
         title += " (simulated answers)"
-    figure.text(0.075, 0.962, "\n".join(textwrap.wrap(title, 90)[:2]), fontsize=13, weight="bold", va="center")
+    figure.text(0.075, 0.962, wrapped(title, 90, 2), fontsize=13, weight="bold", va="center")
 
 
-def rings_of(axes: Axes, points: pd.DataFrame) -> list[float]:
+def note(figure: Figure, assessment: Assessment, words: str) -> None:
+    """The small print below a figure."""
+    if assessment.simulated:
+        words = "Simulated answers, not a real survey. " + words
+    figure.text(0.075, 0.012, wrapped(words, 195, 3), fontsize=7.5, color=QUIET, va="bottom")
+
+
+def rings_of(axes: Axes, points: pd.DataFrame, radius: float = DOT_RADIUS) -> list[float]:
     """How much larger than a dot each marker is drawn: one that others would cover shows as a ring around them."""
     if points.empty:
         return []
     dots = axes.transData.transform(points[["x", "y"]].to_numpy(float))
     rings: list[float] = []
     for k, dot in enumerate(dots):
-        over = [rings[i] for i in range(k) if np.hypot(*(dots[i] - dot)) < COVERED * DOT_RADIUS]
+        over = [rings[i] for i in range(k) if np.hypot(*(dots[i] - dot)) < COVERED * radius]
         rings.append(max(over, default=1.0 - RING) + RING)
     return rings
 
@@ -160,17 +216,19 @@ def label_dots(
     radius: float,
     *,
     bars: bool = True,
+    size: float = LABEL_SIZE,
+    veiled: bool = True,
 ) -> Placement:
     """Place the labels, in pixels, and draw them with their leaders."""
     to_pixels = axes.transData
     dots = to_pixels.transform(points[["x", "y"]].to_numpy(float)) if len(points) else np.zeros((0, 2))
-    veil = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4}
+    veil = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4} if veiled else None
     texts = [
         axes.text(
             0,
             0,
             label,
-            fontsize=LABEL_SIZE,
+            fontsize=size,
             linespacing=1.05,
             ha="center",
             va="center",
@@ -206,3 +264,52 @@ def label_dots(
                 [start[0], end[0]], [start[1], end[1]], color=QUIET, linewidth=0.6, transform=axes.transAxes, zorder=3
             )
     return placement
+
+
+def name_zones(
+    figure: Figure,
+    axes: Axes,
+    canvas: FigureCanvasAgg,
+    names: dict[tuple[bool, bool], str],
+    thresholds: tuple[float, float],
+    taken: np.ndarray,
+    drawn: np.ndarray,
+) -> None:
+    """Write each zone's name at the edge of the frame, as near its corner as nothing is covered; or not at all.
+
+    Parameters
+    ----------
+    names : dict
+        By whether a zone lies above the threshold across, and above the one up.
+    taken : float array, shape (…, 4)
+        Boxes of labels and dots, in pixels.
+    drawn : float array, shape (…, 2)
+        Points along bars and the like, in pixels: covered only where there is no other place.
+    """
+    inside = axes.get_window_extent()
+    across, up = axes.transData.transform(thresholds)
+    for (right, above), name in names.items():
+        x0, x1 = (max(across, inside.x0), inside.x1) if right else (inside.x0, min(across, inside.x1))
+        y0, y1 = (max(up, inside.y0), inside.y1) if above else (inside.y0, min(up, inside.y1))
+        text = figure.text(0, 0, name, fontsize=LABEL_SIZE + 0.5, color=QUIET, ha="center", va="center")
+        box = text.get_window_extent(canvas.get_renderer())
+        width, height = box.width / 2 + 5, box.height / 2 + 4
+        if x1 - x0 < 2 * width or y1 - y0 < 2 * height:
+            text.remove()
+            continue
+        way = np.linspace(0, 1, 40)
+        x = np.append((x1 - width) - way * (x1 - x0 - 2 * width), np.full(40, x1 - width))
+        y = np.append(np.full(40, y1 - height), (y1 - height) - way * (y1 - y0 - 2 * height))
+        x, y = x if right else x0 + x1 - x, y if above else y0 + y1 - y
+        order = np.argsort(np.hypot(x - x[0], y - y[0]), kind="stable")
+        x, y = x[order], y[order]
+        meets = (
+            (x[:, None] + width > taken[:, 0]) & (x[:, None] - width < taken[:, 2])
+            & (y[:, None] + height > taken[:, 1]) & (y[:, None] - height < taken[:, 3])
+        ).any(axis=1)  # fmt: skip
+        crossed = ((abs(x[:, None] - drawn[:, 0]) < width) & (abs(y[:, None] - drawn[:, 1]) < height)).any(axis=1)
+        free = np.flatnonzero(~meets & ~crossed) if (~meets & ~crossed).any() else np.flatnonzero(~meets)
+        if len(free):
+            text.set_position(tuple(figure.transFigure.inverted().transform((x[free[0]], y[free[0]]))))
+        else:
+            text.remove()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +11,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 
 from materiality.assessment import Assessment
 from materiality.study import TierMethod
+from materiality.wording import Message
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 from materiality.figures.canvas import (
     DOT_RADIUS,
     INCHES,
+    LABEL_SIZE,
     LAYOUT_DPI,
     QUIET,
     axis_labels,
@@ -28,10 +31,15 @@ from materiality.figures.canvas import (
     house_style,
     label_dots,
     not_shown,
+    note,
     rings_of,
+    said_by,
     shorten,
     title,
+    wrapped,
 )
+from materiality.figures.matrix import issue_numbers
+from materiality.figures.sheet import SHADES
 
 CLUSTER_LOOKS = (
     ("o", "#0b7a5b"),
@@ -46,13 +54,14 @@ CLUSTER_LOOKS = (
     ("d", "#5b4636"),
 )
 """Marker and colour of each cluster, from the top right; a study has ten at most."""
+FRAME = "#d0640f"
 OFTEN = 0.5
 """Share of the draws from which on two issues are joined."""
 METHOD_WORDS = {
-    TierMethod.KMEANS: "k-means",
-    TierMethod.GAUSSIAN_MIXTURE: "a Gaussian mixture",
-    TierMethod.WARD: "Ward’s method",
-    TierMethod.NATURAL_BREAKS: "natural breaks of the mean of both scores",
+    TierMethod.KMEANS: Message("k-means"),
+    TierMethod.GAUSSIAN_MIXTURE: Message("a Gaussian mixture"),
+    TierMethod.WARD: Message("Ward’s method"),
+    TierMethod.NATURAL_BREAKS: Message("natural breaks of the mean of both scores"),
 }
 
 
@@ -66,12 +75,12 @@ def draw_clusters(assessment: Assessment) -> Figure:
     ValueError
         If the issues form no clusters (`Assessment.clusters`).
     """
-    clusters, study = assessment.clusters, assessment.study
+    clusters = assessment.clusters
     if clusters.stability is None:
         raise ValueError("the issues form no clusters, so there is nothing to draw")
     points = assessment.matrix.points.iloc[clusters.known].reset_index(drop=True)
     labels = [shorten(label) for label in points["label"]]
-    with house_style("".join([*labels, study.title, *(axis.label for axis in study.axes.values())])):
+    with house_style(said_by(assessment.study)):
         figure = Figure(figsize=INCHES, dpi=LAYOUT_DPI)
         canvas = FigureCanvasAgg(figure)
         axes = figure.add_axes((0.075, 0.115, 0.9, 0.775))
@@ -107,20 +116,115 @@ def draw_clusters(assessment: Assessment) -> Figure:
     return figure
 
 
+def draw_co_assignment(assessment: Assessment) -> Figure:
+    """How often draws of the scores put every two issues into one cluster, as a heat map.
+
+    Issues stand by cluster and, within one, beside those that they most often share it with; a frame is around each
+    cluster.
+
+    Raises
+    ------
+    ValueError
+        If the issues form no clusters (`Assessment.clusters`).
+    """
+    found = assessment.clusters.stability
+    if found is None:
+        raise ValueError("the issues form no clusters, so there is nothing to draw")
+    order = np.concatenate(
+        [members[leaves(found.co_assignment[np.ix_(members, members)])] for members in _clusters_of(found.labels)]
+    )
+    n = len(order)
+    rows = assessment.clusters.known[order]
+    names, numbers = assessment.matrix.points["label"].iloc[rows], issue_numbers(assessment).loc[rows].tolist()
+    with house_style(said_by(assessment.study)):
+        figure = Figure(figsize=INCHES, dpi=LAYOUT_DPI)
+        FigureCanvasAgg(figure)
+        axes = figure.add_axes((0.3, 0.105, 0.61, 0.79))
+        picture = axes.pcolormesh(
+            found.co_assignment[np.ix_(order, order)], cmap=SHADES, vmin=0, vmax=1, edgecolor="white", linewidth=0.4
+        )
+        axes.set(xlim=(0, n), ylim=(n, 0), aspect="equal", anchor="NW")
+        axes.grid(visible=False)
+        size = min(LABEL_SIZE, 330 / n)
+        axes.set_yticks(
+            np.arange(n) + 0.5, [f"{wrapped(name, 46, 1)}  {k}" for name, k in zip(names, numbers, strict=True)]
+        )
+        axes.set_xticks(np.arange(n) + 0.5, [str(k) for k in numbers])
+        axes.tick_params(length=0, labelsize=size, pad=3)
+        for start, stop in _spans(found.labels[order]):
+            axes.add_patch(
+                Rectangle(
+                    (start, start), stop - start, stop - start, fill=False, edgecolor=FRAME, linewidth=2.2, zorder=3
+                )
+            )
+        scale = figure.colorbar(picture, cax=figure.add_axes((0.925, 0.105, 0.016, 0.79)))
+        scale.ax.tick_params(labelsize=LABEL_SIZE)
+        scale.set_label("Share of the draws in which both are in one cluster", fontsize=9)
+        title(figure, assessment, ": stability of clusters")
+        clusters = assessment.clusters
+        note(
+            figure,
+            assessment,
+            f"{clusters.count} clusters by {METHOD_WORDS[clusters.method]}, from the top right of the matrix; framed. "
+            "Dark inside the frames and pale outside: the clusters do not hang on chance in the answers. Numbers as in "
+            "the numbered matrix." + not_shown(assessment.matrix.points, clusters.known),
+        )
+    return figure
+
+
+def leaves(similarity: np.ndarray) -> np.ndarray:
+    """An order that keeps like things together: the leaves of average linkage, the more alike pair joined first.
+
+    Parameters
+    ----------
+    similarity : float array, shape (n, n)
+
+    Returns
+    -------
+    int array, shape (n,)
+
+    References
+    ----------
+    Sokal and Michener (1958), A statistical method for evaluating systematic relationships.
+
+    Examples
+    --------
+    >>> leaves(np.array([[1.0, 0.1, 0.9], [0.1, 1.0, 0.2], [0.9, 0.2, 1.0]])).tolist()
+    [0, 2, 1]
+    """
+    branches = [[k] for k in range(len(similarity))]
+    while len(branches) > 1:
+        alike = {
+            (i, j): float(similarity[np.ix_(branches[i], branches[j])].mean())
+            for i, j in combinations(range(len(branches)), 2)
+        }
+        i, j = max(alike, key=lambda pair: round(alike[pair], 12))
+        branches[i] += branches.pop(j)
+    return np.array(branches[0] if branches else [], np.intp)
+
+
+def _clusters_of(labels: np.ndarray) -> list[np.ndarray]:
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
+
+
+def _spans(labels: np.ndarray) -> list[tuple[int, int]]:
+    """Where each run of equal labels begins and ends."""
+    edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    return list(pairwise(edges))
+
+
 def _cluster_headings(figure: Figure, axes: Axes, assessment: Assessment) -> None:
     clusters = assessment.clusters
     assert clusters.stability is not None
     axis_labels(axes, assessment)
     title(figure, assessment, ": clusters of issues")
-    note = (
+    said = (
         f"{clusters.count} clusters by {METHOD_WORDS[clusters.method]}"
         f"{', as the study asks' if clusters.given else ', as the gap statistic finds'}. Lines join issues that fall "
         "in one cluster in half of the draws of the scores or more, the darker the more draws."
     )
-    note += not_shown(assessment.matrix.points, clusters.known)
-    if assessment.simulated:
-        note = "Simulated answers, not a real survey. " + note
-    figure.text(0.075, 0.012, "\n".join(textwrap.wrap(note, 165)[:3]), fontsize=7.5, color=QUIET, va="bottom")
+    said += not_shown(assessment.matrix.points, clusters.known)
+    note(figure, assessment, said)
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=colour, markersize=6.5, label=f"{k} ({jaccard:.2f})")
         for k, (jaccard, (marker, colour)) in enumerate(
