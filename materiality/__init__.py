@@ -1,7 +1,8 @@
 """From a stakeholder survey's export to a materiality matrix that stands up to an auditor.
 
-The public face: `run`, `check` and `simulate` do what the command line does; `assess` gives every result as a value;
-`draw_matrix` draws it; `load_study` reads a study file; `MaterialityError` carries the faults of an input.
+The public face: `run`, `check`, `simulate` and `review` do what the command line does; `assess` gives every result as a
+value; `draw_matrix` draws it; `ratings` and `dispositions` are the rows behind it; `load_study` reads a study file;
+`MaterialityError` carries the faults of an input.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ HOMES = {
     "simulate": "commands",
     "inspect": "commands",
     "init": "commands",
+    "review": "commands",
     "assess": "assessment",
     "Assessment": "assessment",
     "draw_matrix": "figures",
+    "ratings": "reviewing",
+    "dispositions": "reviewing",
     "load_study": "study",
     "Study": "study",
     "MaterialityError": "errors",

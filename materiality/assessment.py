@@ -16,6 +16,7 @@ from materiality.gathering import Gathered, Progress, examine
 from materiality.groups import (
     Concord,
     agreement_table,
+    answers_table,
     concords,
     differences_table,
     estimated,
@@ -38,8 +39,9 @@ from materiality.robustness import (
 )
 from materiality.segmentation import Segmentation, segment_respondents
 from materiality.sensitivity import Acceptability, acceptability_tables, tips_table, without_group_table
-from materiality.study import COMBINED, Study, study_path
+from materiality.study import COMBINED, Language, Study, study_path
 from materiality.weights import diagnostics_table, margins_table, weights_table
+from materiality.wording import Message
 
 RANK_STREAM, TIER_STREAM, UNFLAGGED_STREAM, WEIGHT_STREAM, CLUSTER_STREAM, SEGMENT_STREAM = range(6)
 """Which random numbers are for what: each use draws from a generator of its own, keyed by the study's seed."""
@@ -60,8 +62,8 @@ class Assessment:
     estimates : Estimates
         Scores, one axis after the other, each over the issues.
     matrix : Matrix
-    scores, unreliable, ranks, joint, group_scores, differences, agreement, weights, weighting, margins, nonresponse, \
-    bounds, centred, leniency, replicates, flagged : DataFrame
+    scores, unreliable, ranks, joint, group_scores, answers, differences, agreement, weights, weighting, margins, \
+    nonresponse, bounds, centred, leniency, replicates, flagged : DataFrame
         The tables of the same names (`docs/outputs.md`), unrounded; `margins` is empty where no group was raked,
         `replicates` where the study asks for none, and `flagged` where no row was flagged.
     tips, without_group : DataFrame
@@ -95,6 +97,7 @@ class Assessment:
     ranks: pd.DataFrame
     joint: pd.DataFrame
     group_scores: pd.DataFrame
+    answers: pd.DataFrame
     differences: pd.DataFrame
     agreement: pd.DataFrame
     concords: tuple[Concord, ...]
@@ -118,7 +121,13 @@ class Assessment:
     warnings: tuple[str, ...]
 
 
-def assess(path: Path | str, *, seed: int | None = None, progress: Progress | None = None) -> Assessment:
+def assess(
+    path: Path | str,
+    *,
+    seed: int | None = None,
+    language: str | None = None,
+    progress: Progress | None = None,
+) -> Assessment:
     """Read a study and its exports, and compute everything.
 
     Parameters
@@ -127,6 +136,8 @@ def assess(path: Path | str, *, seed: int | None = None, progress: Progress | No
         A `study.toml`, or its folder.
     seed : int, optional
         Instead of the study's.
+    language : {"en", "zh"}, optional
+        Of the report, instead of the study's.
     progress : callable, optional
         Told an export's name and the rows read from it so far.
 
@@ -134,10 +145,12 @@ def assess(path: Path | str, *, seed: int | None = None, progress: Progress | No
     ------
     MaterialityError
         With every fault of the study file and its exports at once.
+    ValueError
+        If there is no such language.
     """
+    given = {"seed": seed, "language": None if language is None else Language(language)}
     study, gathered = examine(path, progress=progress)
-    if seed is not None:
-        study = study.model_copy(update={"seed": seed})
+    study = study.model_copy(update={key: value for key, value in given.items() if value is not None})
     return _assess(study, study_path(path), gathered)
 
 
@@ -170,6 +183,7 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         ranks=ranks,
         joint=joint_table(study, sample, estimates),
         group_scores=group_scores,
+        answers=answers_table(study, sample),
         differences=differences_table(study, sample),
         agreement=agreement_table(study, sample),
         concords=concords(study, sample, gathered.rows),
@@ -217,12 +231,22 @@ def _clusters(study: Study, matrix: Matrix) -> Clusters:
 def _replicated(replicates: pd.DataFrame) -> list[str]:
     """How near replicate weights come to the linearised standard errors, in words."""
     spans = []
-    for name in ("jackknife", "bootstrap"):
+    for name, word in (("jackknife", Message("jackknife")), ("bootstrap", Message("bootstrap"))):
         ratio = (replicates[name] / replicates["std_error"]).replace([np.inf, -np.inf], np.nan).dropna()
         if len(ratio):
-            spans.append(f"{ratio.min():.2f} to {ratio.max():.2f} ({name})")
-    told = "Standard errors by replicate weights are {} times the ones shown."
-    return [told.format(" and ".join(spans))] if spans else []
+            spans.append(
+                Message(
+                    "%(low)s to %(high)s (%(method)s)",
+                    low=f"{ratio.min():.2f}",
+                    high=f"{ratio.max():.2f}",
+                    method=word,
+                )
+            )
+    if len(spans) == 2:
+        spans = [Message("%(one)s and %(other)s", one=spans[0], other=spans[1])]
+    return [
+        Message("Standard errors by replicate weights are %(spans)s times the ones shown.", spans=one) for one in spans
+    ]
 
 
 def _check_scored(study: Study, study_file: Path, estimates: Estimates) -> None:

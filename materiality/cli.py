@@ -30,12 +30,23 @@ def main() -> None:
 @STUDY
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write; default reports/<study folder's name>.")
 @SEED
-def run(study: Path, out: Path | None, seed: int | None) -> None:
+@click.option("--language", type=click.Choice(["en", "zh"]), help="Language of the report, instead of the study's.")
+@click.option(
+    "--figures",
+    type=click.Choice(["all", "main"]),
+    default="all",
+    show_default=True,
+    help="Which figures to write; main is quicker.",
+)
+def run(study: Path, out: Path | None, seed: int | None, language: str | None, figures: str) -> None:
     """Do the whole job: read, clean, score, place, and write report, figures and tables."""
     with telling_faults(), progress_shown() as progress:
         from materiality import commands
 
-        assessment, folder = commands.run(study, out=out, seed=seed, progress=progress)
+        reviewed = ((out or commands.default_out(study)) / "review").is_dir()
+        assessment, folder = commands.run(
+            study, out=out, seed=seed, language=language, figures=figures, progress=progress
+        )
     if assessment.simulated:
         click.echo("Simulated answers: nothing here describes real stakeholders.")
     for export in assessment.gathered.exports:
@@ -51,6 +62,8 @@ def run(study: Path, out: Path | None, seed: int | None) -> None:
     for warning in assessment.warnings:
         click.echo(f"Note: {warning}")
     click.echo(f"Written: {folder / 'report.html'}")
+    if reviewed:
+        click.echo("The review of the earlier run went with it; `materiality review` makes a new one.")
 
 
 @main.command()
@@ -118,6 +131,29 @@ def simulate(study: Path, out: Path, seed: int | None) -> None:
 
         rows = commands.simulate(study, out=out, seed=seed)
     click.echo(f"Written: {out}, {rows} rows of simulated answers.")
+
+
+@main.command()
+@STUDY
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the run; default reports/<study folder's name>."
+)
+@SEED
+def review(study: Path, out: Path | None, seed: int | None) -> None:
+    """Recompute a study's results by other ways, and write what was compared beside its report.
+
+    Needs the extra: pip install "materiality[notebooks]".
+    """
+    with telling_faults():
+        from materiality import commands
+
+        found = commands.review(study, out=out, seed=seed)
+    click.echo(f"Written: {found.folder / 'review.html'}")
+    if found.failed:
+        for line in found.failed:
+            click.echo(f"Failed: {line}", err=True)
+        sys.exit(EXIT_AT_FAULT)
+    click.echo("All checks of the review hold.")
 
 
 def _account(name: str, fates: dict[str, int]) -> str:

@@ -13,6 +13,7 @@ from materiality.study import Study, load_study, study_path
 if TYPE_CHECKING:
     from materiality.assessment import Assessment
     from materiality.inspection import Inspection
+    from materiality.reviewing import Review
 
 Progress = Callable[[str, int], None]
 
@@ -36,7 +37,13 @@ class Checked:
 
 
 def run(
-    study: Path | str, *, out: Path | str | None = None, seed: int | None = None, progress: Progress | None = None
+    study: Path | str,
+    *,
+    out: Path | str | None = None,
+    seed: int | None = None,
+    language: str | None = None,
+    figures: str = "all",
+    progress: Progress | None = None,
 ) -> tuple[Assessment, Path]:
     """Read a study and its exports, compute everything, and write the report, figures and tables.
 
@@ -48,6 +55,10 @@ def run(
         The folder to write; by default `reports/` and the name of the study's folder.
     seed : int, optional
         Instead of the study's.
+    language : {"en", "zh"}, optional
+        Of the report, instead of the study's.
+    figures : {"all", "main"}
+        `main` draws those alone that the report holds, which is quicker.
     progress : callable, optional
         Told an export's name and the rows read from it so far.
 
@@ -62,12 +73,12 @@ def run(
         With every fault found; nothing is written then, and an earlier run's folder stays as it was.
     """
     from materiality.assessment import assess
-    from materiality.reporting import check_target, write
+    from materiality.reporting import Choice, check_target, write
 
     target = Path(out) if out is not None else default_out(study)
     check_target(target)
-    assessment = assess(study, seed=seed, progress=progress)
-    return assessment, write(assessment, target)
+    assessment = assess(study, seed=seed, language=language, progress=progress)
+    return assessment, write(assessment, target, figures=Choice(figures))
 
 
 def default_out(study: Path | str) -> Path:
@@ -169,4 +180,40 @@ def simulate(study: Path | str, *, out: Path | str, seed: int | None = None) -> 
     return len(made.rows)
 
 
-__all__ = ["Checked", "check", "default_out", "init", "inspect", "run", "simulate"]
+def review(study: Path | str, *, out: Path | str | None = None, seed: int | None = None) -> Review:
+    """Recompute a study's results by other ways, in a notebook that is written into the folder of its run.
+
+    `review/review.html` and `review/review.ipynb` hold what was compared. The manifest of the run names them; the next
+    run replaces the whole folder, and the review with it. Where nothing was run yet, the review stands alone.
+
+    Parameters
+    ----------
+    study : path
+        A `study.toml`, or its folder.
+    out : path, optional
+        The folder of the run; by default the one that `run` writes.
+    seed : int, optional
+        Instead of the study's; the run's.
+
+    Returns
+    -------
+    Review
+        Its folder, and the checks that failed.
+
+    Raises
+    ------
+    MaterialityError
+        With every fault of the input; where Jupyter's parts are not installed; or where the folder holds the results
+        of another run. Nothing is written then.
+    """
+    from materiality.assessment import assess
+    from materiality.reporting import check_target
+    from materiality.reviewing import check_tools, write_review
+
+    check_tools()
+    target = Path(out) if out is not None else default_out(study)
+    check_target(target)
+    return write_review(assess(study, seed=seed), target)
+
+
+__all__ = ["Checked", "check", "default_out", "init", "inspect", "review", "run", "simulate"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from materiality.estimates import CAUTIOUS_BELOW, Estimates, Sample, unanimous
 from materiality.gathering import ExportRead
 from materiality.moments import Moments
 from materiality.responses import NO_CATEGORY
 from materiality.study import CONSISTENT, Action, DuplicateChoice, GroupWeighting, Study
+from materiality.wording import Message
 
 MISSED = 5e-4
 """Share of a group by which a margin may be missed without a word."""
@@ -29,7 +32,7 @@ def notices(
     weighting: pd.DataFrame,
     margins: pd.DataFrame,
     bounds: pd.DataFrame,
-) -> list[str]:
+) -> list[Message]:
     """Every notice of an assessment: who is missing from which score, what was corrected, or hidden."""
     return [
         *_read(exports),
@@ -45,105 +48,156 @@ def notices(
     ]
 
 
-def _read(exports: tuple[ExportRead, ...]) -> Iterator[str]:
+def _read(exports: tuple[ExportRead, ...]) -> Iterator[Message]:
     for export in exports:
-        yield from (f"{export.name}: {note}" for note in export.notes)
+        yield from (Message("%(file)s: %(note)s", file=export.name, note=note) for note in export.notes)
         twice = export.fates["duplicate respondent"]
         if twice > MANY_DUPLICATES * export.rows:
-            yield (
-                f"{twice} of {export.rows} rows of {export.name} are excluded as duplicates. If exports number their "
-                "respondents each for itself, set own_ids = true in [[responses]]."
+            yield Message(
+                "%(n)s of %(rows)s rows of %(file)s are excluded as duplicates. If exports number their respondents "
+                "each for itself, set own_ids = true in [[responses]].",
+                n=twice,
+                rows=export.rows,
+                file=export.name,
             )
 
 
-def _undivided(study: Study, estimates: Estimates) -> Iterator[str]:
+def _undivided(study: Study, estimates: Estimates) -> Iterator[Message]:
     scores = estimates.values.reshape(len(study.axes), -1)
     for axis in (study.x, study.y):
         known = scores[list(study.axes).index(axis)]
         known = known[np.isfinite(known)]
         if len(known) and np.ptp(known) < 1e-9 and not isinstance(study.threshold(axis), float):
-            yield (
-                f"All scores on “{study.axes[axis].label or axis}” are equal, so a threshold that the scores set "
-                "divides nothing; give one in [tiers.thresholds]."
+            yield Message(
+                "All scores on “%(axis)s” are equal, so a threshold that the scores set divides nothing; give one in "
+                "[tiers.thresholds].",
+                axis=study.axes[axis].label or axis,
             )
 
 
-def _only_flagged(study: Study, sample: Sample, unflagged: Moments) -> Iterator[str]:
+def _only_flagged(study: Study, sample: Sample, unflagged: Moments) -> Iterator[Message]:
     left = unflagged.per_group(unflagged.stack("n").astype(np.int64))
     lost = [g.name for g, n, rest in zip(study.groups, sample.respondents, left, strict=True) if n and not rest]
     if lost and unflagged.cells:
-        yield f"All rows of these groups are flagged, so scores without flagged rows leave them out: {', '.join(lost)}."
+        yield Message(
+            "All rows of these groups are flagged, so scores without flagged rows leave them out: %(groups)s.",
+            groups=lost,
+        )
 
 
-def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[str]:
+def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[Message]:
     weights, issues = np.array(study.layout.group_weights), len(study.issues)
     for k, (axis_id, axis) in enumerate(study.axes.items()):
         name, questions = axis.label or axis_id, list(study.layout.question_of[k])
         for g in np.flatnonzero(weights[k] > 0):
             group, n = study.groups[g].name, sample.n[g, questions]
             if not n.any():
-                yield f"Group {group} has no answers on the axis “{name}” and is left out of its scores."
+                yield Message(
+                    "Group %(group)s has no answers on the axis “%(axis)s” and is left out of its scores.",
+                    group=group,
+                    axis=name,
+                )
                 continue
             if not n.all():
-                unrated = ", ".join(study.issues[i].name for i in np.flatnonzero(n == 0))
-                yield f"Group {group} gave no rating on “{name}” to, and is left out of the scores of: {unrated}."
+                yield Message(
+                    "Group %(group)s gave no rating on “%(axis)s” to, and is left out of the scores of: %(issues)s.",
+                    group=group,
+                    axis=name,
+                    issues=_names(study, n == 0),
+                )
             if 0 < n.max() < study.privacy.hidden_below:
                 continue
             others = sample.n[np.ix_((weights[k] > 0) & (np.arange(len(weights[k])) != g), questions)]
-            for lends, then in (
-                (True, "the other groups' stands in for it."),
-                (False, "nor does any other group, so its interval takes in most of the scale."),
-            ):
-                alone = np.flatnonzero(
-                    (n == 1) & ((others > 1).any(axis=0) == lends) & (study.privacy.hidden_below < 2)
+            alone, lent = (n == 1) & (study.privacy.hidden_below < 2), (others > 1).any(axis=0)
+            if (alone & lent).any():
+                yield Message(
+                    "Group %(group)s has a single rating on “%(axis)s” of: %(issues)s. It shows no spread; the other "
+                    "groups' stands in for it.",
+                    group=group,
+                    axis=name,
+                    issues=_names(study, alone & lent),
                 )
-                if len(alone):
-                    of = ", ".join(study.issues[i].name for i in alone)
-                    yield f"Group {group} has a single rating on “{name}” of: {of}. It shows no spread; {then}"
-            agreed = np.flatnonzero(unanimous(sample)[g, questions] & (n >= study.privacy.hidden_below))
-            if len(agreed):
-                of = ", ".join(study.issues[i].name for i in agreed)
-                yield (
-                    f"All ratings of group {group} on “{name}” are equal for: {of}. They show no spread; "
-                    "the intervals allow for answers that nobody gave."
+            if (alone & ~lent).any():
+                yield Message(
+                    "Group %(group)s has a single rating on “%(axis)s” of: %(issues)s. It shows no spread; nor does "
+                    "any other group, so its interval takes in most of the scale.",
+                    group=group,
+                    axis=name,
+                    issues=_names(study, alone & ~lent),
+                )
+            agreed = unanimous(sample)[g, questions] & (n >= study.privacy.hidden_below)
+            if agreed.any():
+                yield Message(
+                    "All ratings of group %(group)s on “%(axis)s” are equal for: %(issues)s. They show no spread; the "
+                    "intervals allow for answers that nobody gave.",
+                    group=group,
+                    axis=name,
+                    issues=_names(study, agreed),
                 )
         unscored = ~np.isfinite(estimates.values[k * issues : (k + 1) * issues])
         if unscored.any():
-            lost = ", ".join(study.issues[i].name for i in np.flatnonzero(unscored))
-            yield f"No rating at all on “{name}”, so no score and no tier: {lost}."
+            yield Message(
+                "No rating at all on “%(axis)s”, so no score and no tier: %(issues)s.",
+                axis=name,
+                issues=_names(study, unscored),
+            )
 
 
-def _corrected(study: Study, sample: Sample) -> Iterator[str]:
+def _corrected(study: Study, sample: Sample) -> Iterator[Message]:
     if study.weighting.finite_population:
         known = [
-            f"{group.name} ({n} of {group.population or sum(group.strata.values())})"
+            Message(
+                "%(group)s (%(n)s of %(population)s)",
+                group=group.name,
+                n=n,
+                population=group.population or sum(group.strata.values()),
+            )
             for group, n in zip(study.groups, sample.respondents, strict=True)
             if (group.population or group.strata) and n >= max(study.privacy.hidden_below, 1)
         ]
         if known:
-            yield f"Finite population correction applied to: {', '.join(known)}."
-    settled = study.cleaning.duplicate is Action.DROP
-    if settled and study.cleaning.duplicate_choice is not DuplicateChoice.FAULT:
-        which = study.cleaning.duplicate_choice.value.replace("_", " ")
-        yield f"Of a respondent's conflicting rows the study keeps the {which} one."
+            yield Message("Finite population correction applied to: %(groups)s.", groups=known)
+    kept = {
+        DuplicateChoice.FIRST: Message("Of a respondent's conflicting rows the study keeps the first one."),
+        DuplicateChoice.LAST: Message("Of a respondent's conflicting rows the study keeps the last one."),
+        DuplicateChoice.MOST_COMPLETE: Message(
+            "Of a respondent's conflicting rows the study keeps the most complete one."
+        ),
+    }
+    if study.cleaning.duplicate is Action.DROP and study.cleaning.duplicate_choice in kept:
+        yield kept[study.cleaning.duplicate_choice]
 
 
-def _raked(study: Study, sample: Sample, weighting: pd.DataFrame, margins: pd.DataFrame) -> Iterator[str]:
+def _raked(study: Study, sample: Sample, weighting: pd.DataFrame, margins: pd.DataFrame) -> Iterator[Message]:
     names = {group.id: group.name for group in study.groups}
     for row in weighting[weighting["raked"]].to_dict("records"):
-        columns = ", ".join(dict.fromkeys(margins.loc[margins["group"] == row["group"], "column"]))
-        told = ""
-        if pd.notna(row["design_effect"]):
-            told = (
-                f" The weights run from {row['smallest']:.2f} to {row['largest']:.2f} times their mean, and "
-                f"{row['n']} respondents count as {row['n_effective']:.0f}."
+        told = [
+            Message(
+                "Group %(group)s is raked to %(columns)s.",
+                group=names[row["group"]],
+                columns=list(dict.fromkeys(margins.loc[margins["group"] == row["group"], "column"])),
             )
-        yield f"Group {names[row['group']]} is raked to {columns}.{told}" + (
-            " With fewer than 200 respondents its standard errors leave out what raking gains, because they would "
-            "otherwise promise too much."
-            if pd.notna(row["n"]) and row["n"] < CAUTIOUS_BELOW
-            else ""
-        )
+        ]
+        if pd.notna(row["design_effect"]):
+            told.append(
+                Message(
+                    "The weights run from %(low)s to %(high)s times their mean, and %(n)s respondents count as "
+                    "%(effective)s.",
+                    low=f"{row['smallest']:.2f}",
+                    high=f"{row['largest']:.2f}",
+                    n=row["n"],
+                    effective=f"{row['n_effective']:.0f}",
+                )
+            )
+        if pd.notna(row["n"]) and row["n"] < CAUTIOUS_BELOW:
+            told.append(
+                Message(
+                    "With fewer than %(n)s respondents its standard errors leave out what raking gains, because they "
+                    "would otherwise promise too much.",
+                    n=CAUTIOUS_BELOW,
+                )
+            )
+        yield reduce(lambda one, other: Message("%(one)s %(other)s", one=one, other=other), told)
     for g, group in enumerate(study.groups):
         places = [k for k, margin in enumerate(study.layout.margins) if g in margin.category]
         kept = sum(
@@ -152,80 +206,102 @@ def _raked(study: Study, sample: Sample, weighting: pd.DataFrame, margins: pd.Da
             if g in cell.groups and any(cell.classes[k] == NO_CATEGORY for k in places)
         )
         if kept and sample.respondents[g] >= max(study.privacy.hidden_below, 1):
-            yield (
-                f"{kept} of {sample.respondents[g]} respondents of group {group.name} give no category of a margin and "
-                "keep their share of the weight there."
+            yield Message(
+                "%(n)s of %(all)s respondents of group %(group)s give no category of a margin and keep their share of "
+                "the weight there.",
+                n=kept,
+                all=sample.respondents[g],
+                group=group.name,
             )
     if len(margins):
         off = margins[((margins["after"] - margins["wanted"]).abs() > MISSED).fillna(value=False)]
         for row in off.to_dict("records"):
-            yield (
-                f"Trimming leaves {row['category']} ({row['column']}) at {100 * row['after']:.1f} % of group "
-                f"{names[row['group']]} instead of {100 * row['wanted']:.1f} %."
+            yield Message(
+                "Trimming leaves %(category)s (%(column)s) at %(after)s %% of group %(group)s instead of "
+                "%(wanted)s %%.",
+                category=row["category"],
+                column=row["column"],
+                after=f"{100 * row['after']:.1f}",
+                group=names[row["group"]],
+                wanted=f"{100 * row['wanted']:.1f}",
             )
 
 
-def _judged(study: Study) -> Iterator[str]:
+def _judged(study: Study) -> Iterator[Message]:
     for axis_id, axis in study.axes.items():
         name = axis.label or axis_id
         if axis.group_weights is GroupWeighting.JUDGED:
-            found = study.judged(axis)
-            accepted = (
-                f", above the customary {CONSISTENT:.2f}, which the study accepts"
-                if (found.consistency_ratio > CONSISTENT)
-                else ""
+            ratio, judges = study.judged(axis).consistency_ratio, len(axis.judges)
+            accepted = Message(
+                "%(ratio)s, above the customary %(customary)s, which the study accepts",
+                ratio=f"{ratio:.2f}",
+                customary=f"{CONSISTENT:.2f}",
             )
-            judges = "one judge" if len(axis.judges) == 1 else f"{len(axis.judges)} judges"
-            yield (
-                f"The group weights of “{name}” come from the pairwise comparisons of {judges} (consistency ratio "
-                f"{found.consistency_ratio:.2f}{accepted})."
+            yield Message(
+                "The group weights of “%(axis)s” come from the pairwise comparisons of %(judges)s (consistency ratio "
+                "%(ratio)s).",
+                axis=name,
+                judges=Message("one judge") if judges == 1 else Message("%(n)s judges", n=judges),
+                ratio=accepted if ratio > CONSISTENT else f"{ratio:.2f}",
             )
         elif axis.group_weights is GroupWeighting.POPULATION:
-            yield f"The group weights of “{name}” are the groups' populations."
+            yield Message("The group weights of “%(axis)s” are the groups' populations.", axis=name)
 
 
-def _unreliable(study: Study, estimates: Estimates) -> Iterator[str]:
+def _unreliable(study: Study, estimates: Estimates) -> Iterator[Message]:
     shaky = estimates.unreliable.reshape(len(study.axes), -1)
     for k, (axis_id, axis) in enumerate(study.axes.items()):
         if shaky[k].any():
-            of = ", ".join(study.issues[i].name for i in np.flatnonzero(shaky[k]))
-            of = "all of them" if shaky[k].all() else of
-            yield (
-                f"The intervals on “{axis.label or axis_id}” of some issues rest more on the ends of the scale than "
-                f"on the answers, which are too few or too much alike; treat them as unreliable: {of}."
+            yield Message(
+                "The intervals on “%(axis)s” of some issues rest more on the ends of the scale than on the answers, "
+                "which are too few or too much alike; treat them as unreliable: %(issues)s.",
+                axis=axis.label or axis_id,
+                issues=Message("all of them") if shaky[k].all() else _names(study, shaky[k]),
             )
 
 
-def _movable(study: Study, bounds: pd.DataFrame) -> Iterator[str]:
+def _movable(study: Study, bounds: pd.DataFrame) -> Iterator[Message]:
     here = bounds[bounds["axis"] == study.x]
     moved = here[((here["best_tier"] != here["tier"]) | (here["worst_tier"] != here["tier"])).fillna(value=False)]
     if len(moved):
         names = {issue.id: issue.name for issue in study.issues}
-        of = ", ".join(names[issue] for issue in moved["issue"])
-        yield (
+        yield Message(
             "Had those who did not rate them all rated at one end of the scale, these issues could be in another tier: "
-            f"{of}."
+            "%(issues)s.",
+            issues=[names[issue] for issue in moved["issue"]],
         )
 
 
-def _hidden(study: Study, group_scores: pd.DataFrame) -> Iterator[str]:
+def _hidden(study: Study, group_scores: pd.DataFrame) -> Iterator[Message]:
     hidden = set(group_scores.loc[group_scores["suppressed"], "group"])
     for axis_id, axis in study.axes.items():
         asked = [g.id for g in study.groups if not axis.groups or axis.groups.get(g.id)]
         table = group_scores[(group_scores["axis"] == axis_id) & group_scores["group"].isin(asked)]
         shown = table[~table["suppressed"] & (table["n"].fillna(0) > 0)]
         bare = set(table.loc[table["suppressed"], "issue"]) - set(shown["issue"])
-        if bare:
-            which = "" if len(bare) == len(study.issues) else " of these issues"
-            names = ", ".join(issue.name for issue in study.issues if issue.id in bare)
-            yield (
-                f"The scores on “{axis.label or axis_id}”{which} rest on groups alone that are hidden elsewhere, and "
-                f"are shown: do not publish them{': ' + names if which else ''}."
+        if len(bare) == len(study.issues):
+            yield Message(
+                "The scores on “%(axis)s” rest on groups alone that are hidden elsewhere, and are shown: do not "
+                "publish them.",
+                axis=axis.label or axis_id,
+            )
+        elif bare:
+            yield Message(
+                "The scores on “%(axis)s” of these issues rest on groups alone that are hidden elsewhere, and are "
+                "shown: do not publish them: %(issues)s.",
+                axis=axis.label or axis_id,
+                issues=[issue.name for issue in study.issues if issue.id in bare],
             )
     if hidden:
-        names = ", ".join(group.name for group in study.groups if group.id in hidden)
-        yield (
-            f"Some means are hidden in the tables, because fewer than {study.privacy.hidden_below} people gave a "
-            f"rating or because one such group could be worked out from the others: {names}. What else is published is "
-            "not yet checked for ways to work them out."
+        yield Message(
+            "Some means are hidden in the tables, because fewer than %(n)s people gave a rating or because one such "
+            "group could be worked out from the others: %(groups)s. What else is published is not yet checked for ways "
+            "to work them out.",
+            n=study.privacy.hidden_below,
+            groups=[group.name for group in study.groups if group.id in hidden],
         )
+
+
+def _names(study: Study, marked: NDArray[np.bool_]) -> list[str]:
+    """The issues that are marked."""
+    return [issue.name for issue, told in zip(study.issues, marked, strict=True) if told]

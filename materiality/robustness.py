@@ -21,6 +21,7 @@ from materiality.spooling import Spool
 from materiality.study import Study
 from materiality.style import LARGEST, centred, leniency
 from materiality.weights import stratum_factors, weigh
+from materiality.wording import Message
 
 ENOUGH = 2.0
 """Ratings to read for a model of the respondents, as a multiple of those that it takes at most."""
@@ -71,7 +72,9 @@ def flagged_table(
     for k, axis in enumerate(study.axes):
         if few[np.array(study.layout.group_weights[k]) > 0].any():
             table.loc[table["axis"] == axis, ["without_flagged", "difference"]] = np.nan
-    notice = "Without the flagged rows some margins cannot be met; the comparison without them is not raked there."
+    notice = Message(
+        "Without the flagged rows some margins cannot be met; the comparison without them is not raked there."
+    )
     return table, notice if unfit else ""
 
 

@@ -84,6 +84,13 @@ class Action(StrEnum):
     OFF = "off"
 
 
+class Language(StrEnum):
+    """The language of the report."""
+
+    ENGLISH = "en"
+    CHINESE = "zh"
+
+
 class UnknownGroup(StrEnum):
     """What becomes of a row whose group the study does not know."""
 
@@ -480,6 +487,7 @@ class Study(Section):
     organisation: str = ""
     period: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)] = ""
     simulated: bool = False
+    language: Language = Language.ENGLISH
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     scale: Scale

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,10 @@ NINE = {
     "employee_training",
 }
 """The nine issues that KSTAR's report for 2023 calls most concerned."""
+
+
+SKIP_NOTHING = "MATERIALITY_TESTS_SKIP_NOTHING" in os.environ
+"""What the tests drive has to be there; set where everything has to pass."""
 
 
 def shared(*parts: str) -> Path:
@@ -164,3 +171,42 @@ def write_study(
 def small_study(tmp_path: Path) -> Path:
     """The folder of a small, sound study."""
     return write_study(tmp_path / "small")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright; tests are skipped where either is absent."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is absent")
+    program = shutil.which("chromium")
+    if program is None and not SKIP_NOTHING:
+        pytest.skip("chromium is absent")
+    quiet = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=program, args=quiet.split())
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser) -> Iterator[Callable[..., Any]]:
+    """Opens pages without a network: `open_page(address, **options of the context)`.
+
+    What the page says on its console as an error, and what it asks for beside itself, are in its `faults`.
+    """
+    contexts = []
+
+    def opened(address: str = "about:blank", **options: Any) -> Any:
+        context = browser.new_context(offline=True, **options)
+        contexts.append(context)
+        context.route("**/*", lambda route: route.abort() if route.request.url != address else route.continue_())
+        page = context.new_page()
+        page.faults = []
+        page.on("console", lambda said: page.faults.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.on("request", lambda asked: page.faults.append(asked.url) if asked.url != address else None)
+        page.goto(address)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()

@@ -71,7 +71,7 @@ def test_check_writes_nothing(small_study, tmp_path, monkeypatch):
 
 def test_a_fault_ends_with_one_and_is_told_on_standard_error(tmp_path):
     folder = write_study(tmp_path / "study", rows=(*ROWS, "9,Staff,7,4,4,4,3,4"))
-    done = invoke("run", folder, "--out", tmp_path / "out")
+    done = invoke("run", folder, "--out", tmp_path / "out", "--figures", "main")
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == (
         "responses.csv, row 7, column 'Climate': 7 is off the scale 1 to 5.\n"
@@ -86,7 +86,7 @@ def test_wrong_usage_ends_with_two(words):
 
 
 def test_the_seed_given_is_the_seed_used(small_study, tmp_path):
-    assert invoke("run", small_study, "--out", tmp_path / "out", "--seed", 42).exit_code == 0
+    assert invoke("run", small_study, "--out", tmp_path / "out", "--seed", 42, "--figures", "main").exit_code == 0
     assert json.loads((tmp_path / "out" / "result.json").read_text())["seed"] == 42
 
 

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "materiality"
 FLOORS = (
-    {"errors", "stats", "placement"},
+    {"errors", "stats", "placement", "wording"},
     {"agreement", "careless", "choice", "clusters", "intervals", "judgements", "raking", "segments"},
     {"study"},
     {"responses", "simulation"},
@@ -33,6 +33,7 @@ FLOORS = (
     {"assessment"},
     {"figures"},
     {"reporting"},
+    {"reviewing"},
     {"commands"},
     {"cli"},
 )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+from dataclasses import replace
+from html import escape, unescape
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -11,6 +16,7 @@ from conftest import ROOT, ROWS, STUDY, write_study
 
 from materiality.assessment import COMBINED, Assessment, assess
 from materiality.cleaning import KEPT, REASONS
+from materiality.reporting import page as page_module
 from materiality.reporting import render_report, tables
 from materiality.reporting.page import _meanings
 from materiality.study import Action, Cleaning
@@ -55,9 +61,10 @@ class Page(HTMLParser):
         super().__init__()
         self.text, self.tables, self._name, self._cell, self._style = "", {}, "", False, False
         self.feed(html)
+        self.tables = {name: table for name, table in self.tables.items() if table}  # a script fills the others
 
     def handle_starttag(self, tag, attrs):
-        self._style |= tag == "style"
+        self._style |= tag in {"style", "script"}
         if tag == "div" and dict(attrs).get("role") == "region":
             self._name = dict(attrs)["aria-label"]
             self.tables[self._name] = []
@@ -77,8 +84,8 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         self._cell &= tag not in {"td", "th"}
-        self._style &= tag != "style"
-        self.text += "" if tag in {"span", "code", "strong"} else "\n"
+        self._style &= tag not in {"style", "script"}
+        self.text += "" if tag in {"span", "code", "strong", "bdi", "svg", "path", "circle"} else "\n"
 
     def rows(self, name: str) -> dict[str, list[str]]:
         """The cells of a table below its heading, by the first of each line."""
@@ -194,12 +201,14 @@ def test_the_page_holds_what_weighting_did(kstar, page):
 
 def test_issues_stand_in_the_order_of_their_disagreement(kstar, page):
     names, groups = issue_names(kstar), group_names(kstar)
+    means = kstar.group_scores.set_index(["axis", "group", "issue"])["estimate"]
     for axis, value in kstar.study.axes.items():
         rows = sorted(of_axis(kstar.agreement, axis), key=lambda row: (-row["range"], -row["std_dev"]))
         found = page.tables[f"Disagreement: {value.label}"][1:]
         assert [line[0] for line in found] == [names[row["issue"]] for row in rows]
         for line, row in zip(found, rows, strict=True):
-            assert line[1:5] == [two(row["range"]), two(row["std_dev"]), groups[row["highest"]], groups[row["lowest"]]]
+            ends = [f"{groups[row[end]]} {two(means[axis, row[end], row['issue']])}" for end in ("highest", "lowest")]
+            assert line[1:5] == [two(row["range"]), two(row["std_dev"]), *ends]
             for cell, p in zip(line[5:8], (row["p"], row["p_holm"], row["p_bh"]), strict=True):
                 assert cell == ("under 0.001" if p < 0.001 else f"{p:.3f}")
 
@@ -493,3 +502,280 @@ def test_the_method_tells_of_what_the_study_does_and_of_nothing_else(tmp_path, a
 
 def test_a_page_of_the_reference_study_stays_small(kstar):
     assert len(render_report(kstar, b"<svg/>", FACTS).encode()) < 500_000
+
+
+# One closed page
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes, in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, {name: value or "" for name, value in attrs}))
+
+    def of(self, *tags: str) -> list[dict[str, str]]:
+        return [attributes for tag, attributes in self.found if tag in tags]
+
+
+@pytest.fixture(scope="module")
+def html(kstar) -> str:
+    return render_report(kstar, b"<svg/>", FACTS)
+
+
+@pytest.fixture(scope="module")
+def elements(html) -> Elements:
+    return Elements(html)
+
+
+def test_the_browser_may_use_the_one_style_and_the_one_script_of_the_page_and_no_other(html, elements):
+    policy = next(meta["content"] for meta in elements.of("meta") if "http-equiv" in meta)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    assert rules["img-src"] == "data:" and "unsafe" not in policy
+    for tag in ("style", "script"):
+        texts = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
+        assert [f"'sha256-{digest}'" for digest in digests] == rules[f"{tag}-src"].split()
+    assert all(script.get("type") == "application/json" for script in elements.of("script") if script)
+
+
+def test_nothing_is_loaded_from_elsewhere_and_no_style_or_script_hides_in_an_attribute(html, elements):
+    for tag, attributes in elements.found:
+        assert not [name for name in attributes if name == "style" or name.startswith("on")], tag
+        for name in {"src", "href", "data", "action", "srcset", "poster", "background"} & set(attributes):
+            assert attributes[name].startswith(("#", "data:")), (tag, attributes[name])
+    assert not {"link", "iframe", "object", "embed", "base", "form"} & {tag for tag, _ in elements.found}
+    assert set(re.findall(r"(?:https?|wss?):?//[^\s\"'<>]*", html)) <= {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"url\(|@import", "".join(re.findall(r"<style>.*?</style>", html, re.DOTALL)))
+
+
+def test_headings_go_down_by_one_level_and_the_contents_lead_to_each_section(html, elements):
+    levels = [int(tag[1]) for tag, _ in elements.found if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    sections = [attributes["id"] for attributes in elements.of("h2")]
+    targets = [link["href"].removeprefix("#") for link in elements.of("a")]
+    assert targets == ["summary", *sections[2:]] and sections[:2] == ["summary", "contents"]
+
+
+def test_every_table_has_a_caption_and_each_heading_says_what_it_heads(html, elements):
+    bodies = [body for body in re.findall(r"<table[^>]*>(.*?)</table>", html, re.DOTALL) if body]
+    assert len(bodies) > 20 and all(body.lstrip().startswith("<caption>") for body in bodies)
+    assert {heading.get("scope") for heading in elements.of("th")} == {"col", "row"}
+    labels = [region["aria-label"] for region in elements.of("div") if region.get("role") == "region"]
+    assert len(labels) == len(set(labels)) and not [label for label in labels if "<" in label]
+    assert all(picture["aria-hidden"] == "true" for picture in elements.of("svg") if picture.get("class") == "g")
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror='alert(2)'>",
+    "\u05e9\u05d9\u05e0\u05d5\u05d9 (2023)",
+    "\u062a\u063a\u064a\u0631 \u0627\u0644\u0645\u0646\u0627\u062e",
+    "W" * 300,
+    "{{ 7 * 7 }} {% endif %} %(name)s & $x_1$</style></script>--><!--",
+    "<bdi>&lt;b&gt;</bdi>",
+)
+
+
+def renamed(assessment: Assessment) -> Assessment:
+    """The same numbers under names that try to be more than text."""
+    study = assessment.study
+    named = {
+        kind: tuple(
+            one.model_copy(update={"label": f"{HOSTILE[k % len(HOSTILE)]} {k}"}) for k, one in enumerate(several)
+        )
+        for kind, several in (("issues", study.issues), ("groups", study.groups))
+    }
+    axes = {axis: value.model_copy(update={"label": HOSTILE[k]}) for k, (axis, value) in enumerate(study.axes.items())}
+    study = study.model_copy(update={**named, "axes": axes, "title": HOSTILE[0], "organisation": HOSTILE[1]})
+    labels = {issue.id: issue.name for issue in study.issues}
+    points = assessment.matrix.points
+    return replace(
+        assessment,
+        study=study,
+        matrix=replace(assessment.matrix, points=points.assign(label=points["issue"].map(labels))),
+        decisions=assessment.decisions.assign(label=assessment.decisions["issue"].map(labels)),
+    )
+
+
+def test_hostile_names_stay_text(kstar, html, elements):
+    strange = renamed(kstar)
+    spoilt = render_report(strange, b"<svg/>", FACTS)
+    tags = {tag for tag, _ in elements.found}
+    assert {tag for tag, _ in Elements(spoilt).found} == tags
+    for tag in ("script", "style", "img", "svg", "table", "section"):
+        assert len(Elements(spoilt).of(tag)) == len(elements.of(tag)), tag
+    assert not [attributes for _, attributes in Elements(spoilt).found if "onerror" in attributes]
+    found = page_of(strange)
+    for issue in strange.study.issues:
+        assert issue.name in found.rows("Issues by tier")
+        assert f"<bdi>{escape(issue.name).replace('&quot;', '&#34;').replace('&#x27;', '&#39;')}</bdi>" in spoilt
+    assert f"Scores: {HOSTILE[0]}" in found.tables and f"Ranks on “{HOSTILE[1]}”" in found.tables
+
+
+# The pictures beside the numbers
+
+
+def pictured(html: str, label: str) -> list[tuple[str, list[str]]]:
+    """A table's lines: the name and the HTML of each further cell."""
+    table = html.partition(f'aria-label="{escape(label)}"')[2].partition("</table>")[0]
+    lines = re.findall(r'<tr[^>]*><th scope="row">(.*?)</th>(.*?)</tr>', table, re.DOTALL)
+    return [
+        (unescape(re.sub("<.*?>", "", name)), re.findall(r"<td[^>]*>.*?</td>", rest, re.DOTALL)) for name, rest in lines
+    ]
+
+
+def stretch(cell: str, kind: str) -> tuple[float, float]:
+    """From where to where a line or bar of a kind goes, in hundredths of the picture."""
+    low, high = re.search(rf'class="{kind}" d="M([\d.]+) \d+H([\d.]+)', cell).groups()
+    return float(low), float(high)
+
+
+def test_intervals_dots_and_thresholds_lie_where_their_numbers_say(kstar, html, page):
+    low, high = map(float, re.search(r"pictures run from ([\d.]+) to ([\d.]+);", page.text).groups())
+    assert low <= kstar.scores["conf_low"].min() and high >= kstar.scores["conf_high"].max()
+
+    def number(place: float) -> float:
+        return low + (high - low) * place / 100
+
+    near = 0.006 + (high - low) / 1000
+    thresholds = {kstar.study.x: kstar.matrix.x_threshold, kstar.study.y: kstar.matrix.y_threshold}
+    for axis, value in kstar.study.axes.items():
+        for _, cells in pictured(html, f"Scores: {value.label}"):
+            ends = [float(end) for end in re.match(r"<td>([\d.]+) to ([\d.]+)<", cells[1]).groups()]
+            assert [number(place) for place in stretch(cells[1], "r")] == pytest.approx(ends, abs=near)
+            dot = float(re.search(r'cx="([\d.]+)"', cells[1]).group(1))
+            assert number(dot) == pytest.approx(float(re.match(r"<td>([\d.]+)", cells[0]).group(1)), abs=near)
+            tick = float(re.search(r'class="k" d="M([\d.]+) 0V12"', cells[1]).group(1))
+            assert number(tick) == pytest.approx(thresholds[axis], abs=near)
+
+
+def test_the_sets_of_ranks_cover_the_ranks_that_stand_beside_them(kstar, html):
+    count = len(kstar.study.issues)
+    for _, cells in pictured(html, f"Ranks on “{kstar.study.axes[kstar.study.x].label}”"):
+        for cell, kind in ((cells[2], "w"), (cells[3], "r")):
+            ranks = [int(rank) for rank in re.findall(r"\d+", re.match(r"<td>([^<]*)", cell).group(1))]
+            covered = [(ranks[0] - 1) / count * 100, ranks[-1] / count * 100]
+            assert list(stretch(cells[3], kind)) == pytest.approx(covered, abs=0.051)
+
+
+def test_bars_are_as_long_as_their_shares(kstar, html):
+    for _, cells in pictured(html, "Choices"):
+        share = float(re.match(r"<td>([\d.]+)", cells[0]).group(1))
+        assert (stretch(cells[0], "f")[1] if share else 0.0) == pytest.approx(share, abs=0.051)
+    export = kstar.gathered.exports[0]
+    lines = re.findall(r'<td class="text">([^<]*)</td><td>(\d+)<svg.*?class="f" d="M0 2H([\d.]+)', html)
+    assert len(lines) == len(export.fates) + 1
+    assert {int(n): float(far) for _, n, far in lines} == pytest.approx(
+        {n: 100 * n / export.rows for n in [*export.fates.values(), export.rows]}, abs=0.051
+    )
+
+
+def test_shades_of_group_means_are_tenths_of_the_way_from_the_lowest_to_the_highest(kstar, html):
+    means = kstar.group_scores["estimate"].dropna()
+    tenths = [means.min() + k * (means.max() - means.min()) / 10 for k in range(1, 10)]
+    names, groups = issue_names(kstar), group_names(kstar)
+    for axis, value in kstar.study.axes.items():
+        there = {row["group"] for row in of_axis(kstar.group_scores, axis)}
+        shown = [group for group in groups if group in there]
+        lines = dict(pictured(html, f"Group means: {value.label}"))
+        for row in of_axis(kstar.group_scores, axis):
+            shade = sum(row["estimate"] >= tenth for tenth in tenths)
+            cell = lines[names[row["issue"]]][shown.index(row["group"])]
+            assert f'class="heat-{shade}">{two(row["estimate"])} ' in cell
+
+
+def test_answers_are_the_respondents_of_the_groups_shown_and_fill_their_bar(kstar, html):
+    names = issue_names(kstar)
+    for axis, value in kstar.study.axes.items():
+        lines = dict(pictured(html, f"Answers: {value.label}"))
+        for issue, name in names.items():
+            counts = dict.fromkeys(kstar.study.scale.points, 0)
+            for row in of_axis(kstar.answers, axis):
+                if row["issue"] == issue and not row["suppressed"]:
+                    counts[row["rating"]] += int(row["n"])
+            total, (first, *rest) = sum(counts.values()), lines[name]
+            assert first.startswith(f"<td>{total}<")
+            assert [cell[4:-5].replace("\N{NO-BREAK SPACE}", " ") for cell in rest] == [
+                percent(n / total) for n in counts.values()
+            ]
+            pieces = [stretch(piece, r"h\d") for piece in re.findall(r"<path class=\"h.*?>", first)]
+            widths = [100 * n / total for n in counts.values() if n]
+            assert [high - low for low, high in pieces] == pytest.approx(widths, abs=0.11)
+            assert pieces[0][0] == 0 and pieces[-1][1] == 100
+
+
+def test_dumbbells_and_margins_lie_where_their_numbers_say(kstar, html):
+    means = kstar.group_scores["estimate"]
+    for value in kstar.study.axes.values():
+        for _, cells in pictured(html, f"Disagreement: {value.label}"):
+            ends = [float(re.search(r'class="ci">([\d.]+)<', cell).group(1)) for cell in (cells[3], cells[2])]
+            places = [100 * (end - means.min()) / (means.max() - means.min()) for end in ends]
+            assert list(stretch(cells[0], "r")) == pytest.approx(places, abs=0.4)
+    lines = pictured(html, "Margins: Employees")
+    assert len(lines) == len(kstar.margins)
+    for (_, cells), row in zip(lines, kstar.margins.to_dict("records"), strict=True):
+        assert list(stretch(cells[3], "r")) == pytest.approx([100 * row["before"], 100 * row["after"]], abs=0.051)
+
+
+def test_the_most_frequent_rank_is_the_darkest_of_its_strip(kstar, html):
+    table, names = kstar.acceptability.ranks, issue_names(kstar)
+    both = table[(table["axis"] == COMBINED) & (table["uncertain"] == "weights and answers")]
+    lines = dict(pictured(html, "Ranks under uncertain weights"))
+    assert set(both["issue"]) == set(names)
+    assert set(lines) == set(names.values())
+    for issue, rows in both.groupby("issue"):
+        most = rows.loc[rows["share"].idxmax()]
+        first, second = lines[names[issue]]
+        assert first.startswith(f"<td>{most['rank']}<")
+        assert second == f"<td>{page_module.share_in_words(most['share'])}</td>"
+        shades = re.findall(r'class="h(\d)" d="M([\d.]+)', first)
+        darkest = max(int(shade) for shade, _ in shades)
+        places = [float(place) * len(names) / 100 + 1 for shade, place in shades if int(shade) == darkest]
+        assert any(place == pytest.approx(most["rank"], abs=0.02) for place in places)
+
+
+# Colours
+
+
+def luminance(colour: str) -> float:
+    colour = "".join(2 * letter for letter in colour) if len(colour) == 3 else colour
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2], ids=["light", "dark", "print"])
+def test_text_stands_out_from_whatever_it_stands_on(place):
+    css = (ROOT / "materiality" / "reporting" / "report.css").read_text(encoding="utf-8")
+    blocks = [
+        dict(re.findall(r"--([\w-]+):\s*#(\w+)", block)) for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    ]
+    assert len(blocks) == 3 and all(block.keys() == blocks[0].keys() for block in blocks)
+    colours = {name: luminance(value) for name, value in blocks[place].items()}
+    pairs = [("heat-ink", f"h{shade}") for shade in range(10)]
+    pairs += [(ink, ground) for ink in ("ink", "quiet", "accent", "mark") for ground in ("page", "tint")]
+    for ink, ground in [*pairs, ("ink", "warn")]:
+        low, high = sorted((colours[ink], colours[ground]))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground)
+
+
+# Compiled templates
+
+
+def test_a_page_from_templates_compiled_earlier_is_the_same(tmp_path, monkeypatch, kstar, html):
+    monkeypatch.setattr(page_module, "cache_from_source", lambda _: str(tmp_path / "page.pyc"))
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    for _ in range(2):
+        page_module._environment.cache_clear()
+        assert render_report(kstar, b"<svg/>", FACTS) == html
+        assert list(tmp_path.glob("template-*.cache"))
+    page_module._environment.cache_clear()

@@ -20,7 +20,7 @@ from conftest import ROOT, ROWS, STUDY, write_study
 from materiality.assessment import assess
 from materiality.commands import run
 from materiality.errors import MaterialityError
-from materiality.reporting import write
+from materiality.reporting import Choice, write
 from materiality.reporting.folder import check_target, put_in_place, staged
 
 COLUMNS = {
@@ -132,8 +132,8 @@ def test_two_runs_give_the_same_bytes_wherever_they_write(small_study, tmp_path,
 
 
 def test_another_seed_changes_the_run_id_and_no_estimate(small_study, tmp_path):
-    run(small_study, out=tmp_path / "one")
-    run(small_study, out=tmp_path / "two", seed=7)
+    run(small_study, out=tmp_path / "one", figures="main")
+    run(small_study, out=tmp_path / "two", seed=7, figures="main")
     one, two = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("one", "two"))
     assert one["run_id"] != two["run_id"]
     keep = ("axis", "issue", "estimate", "std_error", "conf_low", "conf_high")
@@ -143,7 +143,7 @@ def test_another_seed_changes_the_run_id_and_no_estimate(small_study, tmp_path):
 
 def test_default_folder_is_named_after_the_studys(small_study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _, out = run(small_study)
+    _, out = run(small_study, figures="main")
     assert out == Path("reports/small") and is_whole(out)
 
 
@@ -157,15 +157,18 @@ class Page(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.code = False
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
+        self.code = tag in {"script", "style"}
 
     def handle_data(self, data):
-        self.text += data
+        self.text += "" if self.code else data
 
     def handle_endtag(self, tag):
+        self.code = False
         self.text += "" if tag in {"span", "code", "b"} else "\n"
 
 
@@ -177,14 +180,14 @@ def test_report_loads_nothing_from_elsewhere_and_says_so_to_the_browser(written)
     found = page(written)
     loads = {"src", "href", "data", "action"}
     links = [value for _, attrs in found.tags for key, value in attrs.items() if key in loads]
-    assert links and all(link.startswith("data:") for link in links)
-    assert not [tag for tag, _ in found.tags if tag in {"script", "link", "iframe", "object"}]
+    assert links and all(link.startswith(("data:", "#")) for link in links)
+    assert not [tag for tag, _ in found.tags if tag in {"link", "iframe", "object", "embed", "base"}]
     policy = next(attrs["content"] for tag, attrs in found.tags if attrs.get("http-equiv") == "Content-Security-Policy")
     assert policy.startswith("default-src 'none'")
 
 
 def test_report_of_the_reference_study_says_that_it_is_simulated_and_stays_small(tmp_path):
-    _, out = run(ROOT / "surveys" / "kstar-2023", out=tmp_path / "out")
+    _, out = run(ROOT / "surveys" / "kstar-2023", out=tmp_path / "out", figures="main")
     assert (out / "report.html").stat().st_size < 1_000_000
     assert "Simulated answers" in page(out).text
     assert json.loads((out / "result.json").read_text())["simulated"] is True
@@ -194,7 +197,7 @@ def test_sentences_of_the_report_are_parted_and_no_number_shows_as_python_writes
     rows = tuple(
         f"{k},{('Staff', 'Customer')[k % 2]},{3 + k % 3},{4 + k % 2},,{3 + k % 3},{4 + k % 2},2" for k in range(12)
     )
-    _, out = run(write_study(tmp_path / "study", rows=rows), out=tmp_path / "out")
+    _, out = run(write_study(tmp_path / "study", rows=rows), out=tmp_path / "out", figures="main")
     text = page(out).text
     assert not re.search(r"[a-z0-9]\.[A-Z]", text)
     assert not re.search(r"\b(nan|None|NaN|<NA>|n \d+\.0)\b", text)
@@ -207,16 +210,18 @@ def test_names_with_markup_stay_text(tmp_path):
         'column = "{label}"', 'columns = { climate = "Climate", safety = "Safety", ethics = "Ethics" }'
     )
     study = study.replace('column = "Impact of {label}"', 'column = "Impact of {id}"')
-    _, out = run(write_study(tmp_path / "study", study=study), out=tmp_path / "out")
+    _, out = run(write_study(tmp_path / "study", study=study), out=tmp_path / "out", figures="main")
     found = page(out)
-    assert "script" not in {tag for tag, _ in found.tags} and "b" not in {tag for tag, _ in found.tags}
+    plain = page(run(write_study(tmp_path / "plain"), out=tmp_path / "tame", figures="main")[1])
+    assert {tag for tag, _ in found.tags} == {tag for tag, _ in plain.tags}
+    assert sum(tag == "script" for tag, _ in found.tags) == sum(tag == "script" for tag, _ in plain.tags)
     assert hostile in found.text and "<b>Climate</b> $x_1$ & co" in found.text
 
 
 def test_no_respondent_id_or_unmapped_column_reaches_any_output(tmp_path):
     header = "id,group,Climate,Safety,Ethics,Impact of Climate,Impact of Safety,Impact of Ethics,E-mail"
     rows = tuple(f"RESP-{row},canary{k}@example.org" for k, row in enumerate(ROWS))
-    _, out = run(write_study(tmp_path / "study", header=header, rows=rows), out=tmp_path / "out")
+    _, out = run(write_study(tmp_path / "study", header=header, rows=rows), out=tmp_path / "out", figures="main")
     for path in out.rglob("*"):
         if path.is_file():
             assert b"canary" not in path.read_bytes() and b"RESP-" not in path.read_bytes()
@@ -251,16 +256,16 @@ def test_only_a_folder_of_ours_is_ever_replaced(small_study, tmp_path, spoil, me
     spoil(out)
     before = out.read_text() if out.is_file() else sorted(path.name for path in out.iterdir())
     with pytest.raises(MaterialityError) as told:
-        run(small_study, out=out)
+        run(small_study, out=out, figures="main")
     assert str(told.value) == message.format(out=out)
     assert before == (out.read_text() if out.is_file() else sorted(path.name for path in out.iterdir()))
 
 
 def test_a_users_file_in_a_folder_of_ours_is_not_swept_away(small_study, tmp_path):
-    _, out = run(small_study, out=tmp_path / "out")
+    _, out = run(small_study, out=tmp_path / "out", figures="main")
     (out / "tables" / "my notes.txt").write_text("mine")
     with pytest.raises(MaterialityError) as told:
-        run(small_study, out=out)
+        run(small_study, out=out, figures="main")
     assert str(told.value) == (
         f"{out}: the folder holds files that the earlier run did not write: 'tables/my notes.txt'.\n"
         "  Mend: move them elsewhere, or choose another folder with --out."
@@ -269,11 +274,11 @@ def test_a_users_file_in_a_folder_of_ours_is_not_swept_away(small_study, tmp_pat
 
 
 def test_a_failing_run_leaves_the_earlier_folder_whole_and_nothing_beside_it(small_study, tmp_path, monkeypatch):
-    _, out = run(small_study, out=tmp_path / "out")
+    _, out = run(small_study, out=tmp_path / "out", figures="main")
     before = digests(out)
     monkeypatch.setattr("materiality.reporting.render_report", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        run(small_study, out=out, seed=5)
+        run(small_study, out=out, seed=5, figures="main")
     assert digests(out) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "small"]
 
@@ -333,9 +338,9 @@ def test_killed_before_any_step_on_the_disk_the_folder_is_the_old_one_or_the_new
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_run_killed_at_any_moment_leaves_the_earlier_folder_whole(small_study, tmp_path):
     assessment = assess(small_study)
-    out = write(assessment, tmp_path / "out")
+    out = write(assessment, tmp_path / "out", figures=Choice.MAIN)
     started = time.perf_counter()
-    write(assessment, out)
+    write(assessment, out, figures=Choice.MAIN)
     lasted = time.perf_counter() - started
     survived = 0
     for k in range(8):
@@ -344,7 +349,7 @@ def test_a_run_killed_at_any_moment_leaves_the_earlier_folder_whole(small_study,
             child = os.fork()
         if child == 0:
             try:
-                write(assessment, out)
+                write(assessment, out, figures=Choice.MAIN)
             finally:
                 os._exit(0)
         time.sleep(lasted * (k + 0.5) / 8)

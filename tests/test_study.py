@@ -313,8 +313,9 @@ FAULTS = [
     pytest.param(
         ("[matrix]", "[matirx]"),
         "line 47, matirx: unknown key. Nearest: 'matrix', 'tiers', 'simulation'.",
-        "correct or remove it; known here: title, organisation, period, simulated, seed, confidence, scale, responses, "
-        "groups, issues, axes, matrix, cleaning, weighting, tiers, robustness, decisions, privacy, simulation.",
+        "correct or remove it; known here: title, organisation, period, simulated, language, seed, confidence, scale, "
+        "responses, groups, issues, axes, matrix, cleaning, weighting, tiers, robustness, decisions, privacy, "
+        "simulation.",
         id="an unknown table",
     ),
     pytest.param(

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from materiality.wording import Message
+
 DELIMITERS = ",;\t|"
 RECORDS_TRIED = 100
 CHARACTERS_TRIED = 1 << 18
@@ -216,7 +218,8 @@ def detect_encoding(path: Path, declared: str = "") -> Decoding:
     if declared:
         return Decoding(declared, "")
     if b"\0" in head and (encoding := _wide(head)):
-        return Decoding(encoding, _note(f"has no byte order mark and is read as {encoding.upper()}", encoding))
+        unmarked = Message("The file has no byte order mark and is read as %(encoding)s.", encoding=encoding.upper())
+        return Decoding(encoding, _note(unmarked, encoding))
     is_utf8, spans = _survey(path)
     return Decoding("utf-8", "") if is_utf8 else _guess(spans)
 
@@ -288,21 +291,32 @@ def _guess(spans: list[bytes]) -> Decoding:
     best = max(READINGS, key=lambda reading: scores[reading])
     if scores[best] < SENSIBLE:
         if named := _ask_charset_normalizer(spans):
-            return Decoding(named, _note(f"is not UTF-8 and is read as {named}", named))
+            return Decoding(named, _note(_read_as(named), named))
         # Of the two likeliest, mac_roman has a character for every byte.
         best = CP1252 if scores[CP1252] > scores[MAC_ROMAN] + CLEAR_LEAD else MAC_ROMAN
-        what = f"is not UTF-8, and its few other characters make sense in no encoding; it is read as {best.called}"
+        what = Message(
+            "The file is not UTF-8, and its few other characters make sense in no encoding; it is read as "
+            "%(encoding)s.",
+            encoding=best.called,
+        )
         return Decoding(best.encoding, _note(what, best.encoding))
     if best.encoding == "utf-8":
-        return Decoding("utf-8", _note("is UTF-8 but for some damaged characters", "utf-8"))
-    return Decoding(best.encoding, _note(f"is not UTF-8 and is read as {best.called}", best.encoding))
+        return Decoding("utf-8", _note(Message("The file is UTF-8 but for some damaged characters."), "utf-8"))
+    return Decoding(best.encoding, _note(_read_as(best.called), best.encoding))
 
 
-def _note(what: str, taken: str) -> str:
+def _read_as(encoding: str) -> Message:
+    return Message("The file is not UTF-8 and is read as %(encoding)s.", encoding=encoding)
+
+
+def _note(what: Message, taken: str) -> Message:
     one, other = [f'"{name}"' for name in OTHERS_NAMED if name != taken][:2]
-    return (
-        f"The file {what}. If letters in its questions or answers look wrong, name its encoding in [[responses]], "
-        f"e.g. encoding = {one} or {other}."
+    return Message(
+        "%(what)s If letters in its questions or answers look wrong, name its encoding in [[responses]], e.g. encoding "
+        "= %(one)s or %(other)s.",
+        what=what,
+        one=one,
+        other=other,
     )
 
 

@@ -11,6 +11,7 @@ from materiality.reading.grids import Record
 from materiality.reading.kinds import Head
 from materiality.reading.tables import Table
 from materiality.study import Export, fold
+from materiality.wording import Message
 
 
 @dataclass
@@ -98,7 +99,10 @@ def widen(table: Table, export: Export, also: Sequence[str] = ()) -> Table:
         table.grid,
         records=records,
         agrees=lambda rows: rows == table.header_row + len(wide) and table.grid.agrees(physical),
-        notes=(*table.grid.notes, f"{read} rows of one answer each make {len(people)} responses."),
+        notes=(
+            *table.grid.notes,
+            Message("%(rows)s rows of one answer each make %(n)s responses.", rows=read, n=len(people)),
+        ),
     )
     heads = (*(table.heads[k] for k in rest), *(Head(issue, issue) for issue in columns))
     return replace(table, grid=grid, heads=heads)

@@ -16,6 +16,7 @@ from materiality.errors import Faults
 from materiality.reading.decoding import detect_delimiter, detect_encoding
 from materiality.reading.grids import Grid, Record
 from materiality.study import Export
+from materiality.wording import Message
 
 ENCLOSED = re.compile(r'"(?:[^"]|"")*"')
 BYTES_AT_ONCE = 1 << 22
@@ -35,7 +36,7 @@ def open_text(path: Path, export: Export) -> Grid:
     if delimiter == "\t" and _quotes_are_data(path, encoding):
         quoting, notes = (
             csv.QUOTE_NONE,
-            (*notes, "Quotation marks are part of the answers, as tab-separated files have it."),
+            (*notes, Message("Quotation marks are part of the answers, as tab-separated files have it.")),
         )
 
     def records() -> Iterator[tuple[int, Record]]:

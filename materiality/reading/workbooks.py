@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 from materiality.errors import Faults, joined, nearest
 from materiality.reading.grids import Grid, Record, column_place
 from materiality.study import Export
+from materiality.wording import Message
 
 ROW = re.compile(rb"<row[ >]")
 ROW_NUMBER = re.compile(rb'<row [^>]*?\br="(\d+)"')
@@ -78,7 +79,8 @@ def open_workbook(path: Path, export: Export) -> Grid:
     def records() -> Iterator[tuple[int, Record]]:
         yield from name_and_rows
 
-    notes = ("Its rows could not be counted a second time; a workbook saved as .xlsx can be.",) if last is None else ()
+    uncounted = Message("Its rows could not be counted a second time; a workbook saved as .xlsx can be.")
+    notes = (uncounted,) if last is None else ()
     return Grid(name, records, lambda read: last in {None, read}, notes=notes, ragged="column")
 
 

@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import math
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from functools import lru_cache, partial
+from importlib.resources import files
+from importlib.util import cache_from_source
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup, escape
 
 from materiality.assessment import Assessment
 from materiality.cleaning import CARELESS, DUPLICATE, FAST, RARE
 from materiality.estimates import CAUTIOUS_BELOW
+from materiality.reporting.live import WORDS, embedded, live_data
 from materiality.reporting.verdicts import group_names, issue_names, rows_of, verdicts
-from materiality.study import COMBINED, Action, Cleaning, DuplicateChoice, MaterialRule, ThresholdRule, Top
+from materiality.study import (
+    COMBINED,
+    Action,
+    Cleaning,
+    DuplicateChoice,
+    Language,
+    MaterialRule,
+    Scale,
+    ThresholdRule,
+    Top,
+)
+from materiality.wording import ENGLISH, Message, Words, words
 
+if TYPE_CHECKING:
+    from jinja2 import BytecodeCache, Environment
+    from jinja2.bccache import Bucket
+
+STYLES: tuple[str, ...] = ("report.css", "live.css")
+SCRIPTS: tuple[str, ...] = ("live.js", "labels.js", "view.js")
+"""Files of this folder that are put into the page, one after the other."""
+HTML_LANGUAGES = {Language.ENGLISH: "en", Language.CHINESE: "zh-Hans"}
+POINTS_SHOWN = 11
+"""Points of a scale up to which the report has a column for each."""
 MOVED = 2
 """Ranks by which an issue has to move before the report names it."""
 DIFFERENCES_SHOWN = 10
@@ -36,61 +68,125 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
     cluster_svg : bytes
         The figure of the clusters; empty where there are none.
     """
+    study = assessment.study
+    points = _marked(assessment)
+    css, script = _inlined(STYLES), _inlined(SCRIPTS)
+    tongue = words(study.language)
+    told = {key: tongue.gettext(message) for key, message in WORDS.items()}
+    live = {"data": embedded({**live_data(assessment), "words": told}), "words": told}
+    context = {
+        "css": css,
+        "script": script,
+        "policy": _policy(css, script),
+        "live": live,
+        "study": study,
+        "html_language": HTML_LANGUAGES[study.language],
+        "simulated": assessment.simulated,
+        "matrix": assessment.matrix,
+        "figure": _data_uri(matrix_svg),
+        "points": rows_of(_ordered(points)),
+        "tier_one": rows_of(_ordered(points.loc[points["tier"] == 1])),
+        "pillars": bool((points["pillar"] != "").any()),
+        "on_top": _on_top(assessment),
+        "material": points.loc[points["material"].fillna(value=False), "label"].tolist(),
+        "both": study.tiers.rule is MaterialRule.BOTH,
+        "threshold_words": {axis: _threshold_words(assessment, axis) for axis in (study.x, study.y)},
+        "axis_name": {axis: study.axes[axis].label or axis for axis in study.axes},
+        "hidden_below": study.privacy.hidden_below,
+        "level": Message("%(number)s\N{NO-BREAK SPACE}%%", number=f"{100 * study.confidence:.4g}"),
+        "ends": _ends(assessment.scores, study.scale),
+        "threshold": {study.x: assessment.matrix.x_threshold, study.y: assessment.matrix.y_threshold},
+        "questions": [_questions(assessment, axis) for axis in study.axes],
+        "read": sum(export.rows for export in assessment.gathered.exports),
+        "kept": sum(export.fates["kept"] for export in assessment.gathered.exports),
+        "answers": [_answers(assessment, axis) for axis in study.axes],
+        "scores": [_scores(assessment, axis) for axis in study.axes],
+        "doubtful": bool(len(assessment.unreliable)),
+        "ranks": [_ranks(assessment, axis) for axis in (*study.axes, COMBINED)],
+        "joint": _joint(assessment),
+        "groups": [_group_means(assessment, axis) for axis in study.axes],
+        "heat": (assessment.group_scores["estimate"].min(), assessment.group_scores["estimate"].max()),
+        "weighted": _weighted(assessment),
+        "concord": [_concord(assessment, axis) for axis in study.axes],
+        "unanswered": _unanswered(assessment),
+        "style": _style(assessment),
+        "exports": assessment.gathered.exports,
+        "reasons": _reasons(assessment),
+        "asked": _asked(assessment),
+        "flagged": _flagged(assessment),
+        "method": _method(assessment),
+        "warnings": assessment.warnings,
+        "facts": facts,
+        "cluster_figure": _data_uri(cluster_svg) if cluster_svg else "",
+        **verdicts(assessment),
+    }
+    template = _environment(study.language).get_template("report.html.j2")
+    return template.render(tongue.said(context))
+
+
+@lru_cache(maxsize=len(Language))
+def _environment(language: Language) -> Environment:
+    """The templates; `_` and `trans` say a message in the language, and so do the filters that put words to numbers."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("materiality.reporting", "."),
+        bytecode_cache=_compiled(),
+        optimized=False,  # a constant folded by a filter of one language would stay compiled for the others
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
+    tongue = words(language)
+    environment.install_gettext_callables(tongue.gettext, tongue.ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters.update(
         two=_two,
         whole=_whole,
-        span=_span,
-        places=_places,
-        share=share_in_words,
-        percent=_percent,
-        p=_p,
-        listed=_listed,
-        few=_few,
+        span=partial(_span, tongue=tongue),
+        places=partial(_places, tongue=tongue),
+        share=partial(share_in_words, tongue=tongue),
+        percent=partial(_percent, tongue=tongue),
+        p=partial(_p, tongue=tongue),
+        listed=partial(_listed, tongue=tongue),
+        few=partial(_few, tongue=tongue),
+        word=tongue.gettext,
+        bdi=_bdi,
+        plain=_plain,
+        at=_at,
+        grade=_grade,
     )
-    study = assessment.study
-    points = _marked(assessment)
-    return environment.get_template("report.html.j2").render(
-        study=study,
-        simulated=assessment.simulated,
-        matrix=assessment.matrix,
-        figure=_data_uri(matrix_svg),
-        points=rows_of(_ordered(points)),
-        tier_one=rows_of(_ordered(points.loc[points["tier"] == 1])),
-        pillars=bool((points["pillar"] != "").any()),
-        on_top=_on_top(assessment),
-        material=points.loc[points["material"].fillna(value=False), "label"].tolist(),
-        both=study.tiers.rule is MaterialRule.BOTH,
-        threshold_words={axis: _threshold_words(assessment, axis) for axis in (study.x, study.y)},
-        axis_name={axis: study.axes[axis].label or axis for axis in study.axes},
-        hidden_below=study.privacy.hidden_below,
-        level=f"{100 * study.confidence:.4g}\N{NO-BREAK SPACE}%",
-        scores=[_scores(assessment, axis) for axis in study.axes],
-        doubtful=bool(len(assessment.unreliable)),
-        ranks=[_ranks(assessment, axis) for axis in (*study.axes, COMBINED)],
-        joint=_joint(assessment),
-        groups=[_group_means(assessment, axis) for axis in study.axes],
-        weighted=_weighted(assessment),
-        concord=[_concord(assessment, axis) for axis in study.axes],
-        unanswered=_unanswered(assessment),
-        style=_style(assessment),
-        exports=assessment.gathered.exports,
-        reasons=_reasons(assessment),
-        asked=_asked(assessment),
-        flagged=_flagged(assessment),
-        method=_method(assessment),
-        warnings=assessment.warnings,
-        facts=facts,
-        cluster_figure=_data_uri(cluster_svg) if cluster_svg else "",
-        **verdicts(assessment),
+    environment.tests["known"] = _known
+    return environment
+
+
+def _compiled() -> BytecodeCache | None:
+    """Where compiled templates are kept, as Python keeps its modules: they take longer to compile than to render."""
+    from jinja2 import FileSystemBytecodeCache
+
+    class Compiled(FileSystemBytecodeCache):
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                super().dump_bytecode(bucket)
+
+    folder = Path(cache_from_source(__file__)).parent
+    return None if sys.dont_write_bytecode or not folder.is_dir() else Compiled(str(folder), "template-%s.cache")
+
+
+def _inlined(names: Iterable[str]) -> Markup:
+    """Our own style sheets or scripts as one text."""
+    return Markup("\n".join((files(__package__) / name).read_text(encoding="utf-8") for name in names))
+
+
+def _policy(css: str, script: str) -> Markup:
+    """What the browser may load and run: the one style and the one script of the page, pictures in it, and no more."""
+    style, code = (
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" if text else "'none'"
+        for text in (css, script)
+    )
+    return Markup(
+        f"default-src 'none'; style-src {style}; script-src {code}; img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 
@@ -108,17 +204,17 @@ def _whole(value: Any) -> str:
     return "–" if value is None or pd.isna(value) else f"{int(value)}"
 
 
-def _span(ends: tuple[Any, Any]) -> str:
+def _span(ends: tuple[Any, Any], tongue: Words = ENGLISH) -> str:
     """From one end to the other; one dash where there is nothing."""
     if any(end is None or pd.isna(end) for end in ends):
         return "–"
-    return " to ".join(map(_two, ends))
+    return tongue.gettext(" to ").join(map(_two, ends))
 
 
-def _places(ends: tuple[Any, Any]) -> str:
+def _places(ends: tuple[Any, Any], tongue: Words = ENGLISH) -> str:
     """From one rank to another, once where they are the same; a dash where there is nothing."""
     low, high = map(_whole, ends)
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else tongue.gettext(" to ").join((low, high))
 
 
 def _signed(number: str) -> str:
@@ -126,7 +222,7 @@ def _signed(number: str) -> str:
     return number.replace("-", "−")
 
 
-def share_in_words(value: Any) -> str:
+def share_in_words(value: Any, tongue: Words = ENGLISH) -> str:
     """A share as a whole percentage that never claims certainty: under 1 %, over 99 %.
 
     Examples
@@ -137,36 +233,80 @@ def share_in_words(value: Any) -> str:
     if value is None or pd.isna(value):
         return "–"
     if value > 0.99:
-        return "over 99 %"
+        return tongue.say("over 99 %%")
     if value < 0.01:
-        return "under 1 %"
-    return f"{100 * value:.0f} %"
+        return tongue.say("under 1 %%")
+    return tongue.say("%(share)s %%", share=f"{100 * value:.0f}")
 
 
-def _percent(value: Any) -> str:
+def _percent(value: Any, tongue: Words = ENGLISH) -> str:
     """A share as a percentage with one decimal; a dash where there is nothing."""
     if value is None or pd.isna(value):
         return "–"
-    if value < 0.0005:
-        return ("under 0.1" if value > 0 else "0") + "\N{NO-BREAK SPACE}%"
-    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
+    if 0 < value < 0.0005:
+        return tongue.say("under 0.1\N{NO-BREAK SPACE}%%")
+    number = f"{100 * value:.1f}" if value > 0 else "0"
+    return tongue.say("%(number)s\N{NO-BREAK SPACE}%%", number=number)
 
 
-def _p(value: Any) -> str:
+def _p(value: Any, tongue: Words = ENGLISH) -> str:
     """A p-value with three decimals; a dash where there is nothing."""
     if value is None or pd.isna(value):
         return "–"
-    return "under 0.001" if value < 0.001 else f"{value:.3f}"
+    return tongue.gettext("under 0.001") if value < 0.001 else f"{value:.3f}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _bdi(name: Any) -> Markup:
+    """A stranger's text that runs from right to left or from left to right by itself, whatever stands around it."""
+    return Markup("<bdi>{}</bdi>").format(name)
+
+
+def _listed(names: Sequence[str], tongue: Words = ENGLISH) -> Markup:
     """Names as a sentence lists them; semicolons part them where one holds a comma."""
-    return ("; " if any("," in name for name in names) else ", ").join(names)
+    return Markup(tongue.between(names)).join(map(_bdi, names))
 
 
-def _few(n: Any, below: int) -> str:
+def _plain(words: Any) -> Markup:
+    """Words without the isolation of names, for an attribute, which holds no tags."""
+    return Markup(escape(words).replace("<bdi>", "").replace("</bdi>", ""))
+
+
+def _ends(scores: pd.DataFrame, scale: Scale) -> tuple[float, float] | None:
+    """The part of the scale, in whole eighths of it, that holds all intervals; nothing where there are none."""
+    if scores["conf_low"].isna().all():
+        return None
+    eighth = (scale.high - scale.low) / 8
+    low, high = scores["conf_low"].min() - scale.low, scores["conf_high"].max() - scale.low
+    return scale.low + eighth * math.floor(low / eighth), scale.low + eighth * max(
+        math.ceil(high / eighth), math.floor(low / eighth) + 1
+    )
+
+
+def _known(value: Any) -> bool:
+    return value is not None and not pd.isna(value)
+
+
+def _at(value: float, ends: Sequence[float] = (0.0, 1.0)) -> str:
+    """Where a value lies in a picture 100 wide that runs from end to end, to a tenth.
+
+    Examples
+    --------
+    >>> _at(4.6, (1.0, 5.0)), _at(0.123456), _at(9.0, (1.0, 5.0))
+    ('90', '12.3', '100')
+    """
+    low, high = ends
+    return f"{100 * min(max((value - low) / (high - low), 0.0), 1.0):.1f}".removesuffix(".0")
+
+
+def _grade(value: float, ends: Sequence[float] = (0.0, 1.0)) -> int:
+    """Which of ten shades a value takes, from 0 at the low end to 9 at the high one."""
+    low, high = ends
+    return min(9, math.floor(10 * (value - low) / (high - low))) if high > low else 0
+
+
+def _few(n: Any, below: int, tongue: Words = ENGLISH) -> str:
     """A number of people; below the study's minimum only that it is."""
-    return f"fewer than {below}" if 0 < n < below else f"{int(n)}"
+    return tongue.say("fewer than %(n)s", n=below) if 0 < n < below else f"{int(n)}"
 
 
 def _of_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
@@ -206,16 +346,49 @@ def _on_top(assessment: Assessment) -> list[tuple[str, float]]:
 
 
 def _threshold_words(assessment: Assessment, axis: str) -> str:
-    words = {
-        ThresholdRule.MEAN: "the mean of the issues’ scores",
-        ThresholdRule.MEDIAN: "the median of the issues’ scores",
-        ThresholdRule.MIDPOINT: "the middle of the scale",
-        ThresholdRule.LARGEST_GAP: "the middle of the largest gap between scores",
+    told = {
+        ThresholdRule.MEAN: Message("the mean of the issues’ scores"),
+        ThresholdRule.MEDIAN: Message("the median of the issues’ scores"),
+        ThresholdRule.MIDPOINT: Message("the middle of the scale"),
+        ThresholdRule.LARGEST_GAP: Message("the middle of the largest gap between scores"),
     }
     rule = assessment.study.threshold(axis)
     if isinstance(rule, Top):
-        return f"halfway between the scores of rank {rule.count} and of the next"
-    return words[rule] if isinstance(rule, ThresholdRule) else "given in the study file"
+        return Message("halfway between the scores of rank %(rank)s and of the next", rank=rule.count)
+    return told[rule] if isinstance(rule, ThresholdRule) else Message("given in the study file")
+
+
+def _questions(assessment: Assessment, axis: str) -> dict[str, Any]:
+    """What an axis asked, of whom, and how many ratings came back."""
+    study, asked = assessment.study, _of_axis(assessment.nonresponse, axis)
+    weights = study.layout.group_weights[list(study.axes).index(axis)]
+    question = re.sub(r"\{\w+\}", "…", study.axes[axis].column)
+    return {
+        "axis": axis,
+        "question": question if re.search(r"\w", question) else "",
+        "count": asked["issue"].nunique(),
+        "ratings": int(_of_axis(assessment.scores, axis)["n"].sum()),
+        "groups": [group.name for group, weight in zip(study.groups, weights, strict=True) if weight > 0],
+    }
+
+
+def _answers(assessment: Assessment, axis: str) -> dict[str, Any]:
+    """How the ratings of the groups that are shown spread over the points of the scale."""
+    table, points = _of_axis(assessment.answers, axis), assessment.study.scale.points
+    shown = table[~table["suppressed"]]
+    hidden = table.loc[table["suppressed"], "group"].unique()
+    counts = shown.pivot_table(index="issue", columns="rating", values="n", aggfunc="sum", observed=True)
+    rows = []
+    for issue, label in issue_names(assessment.study).items():
+        found = counts.loc[issue].to_numpy(float) if issue in counts.index else np.zeros(0)
+        if found.sum():
+            rows.append({"label": label, "n": int(found.sum()), "shares": (found / found.sum()).tolist()})
+    return {
+        "axis": axis,
+        "points": points,
+        "rows": rows if len(points) <= POINTS_SHOWN else [],
+        "hidden": [name for group, name in group_names(assessment.study).items() if group in set(hidden)],
+    }
 
 
 def _scores(assessment: Assessment, axis: str) -> dict[str, Any]:
@@ -299,6 +472,8 @@ def _concord(assessment: Assessment, axis: str) -> dict[str, Any]:
     study = assessment.study
     issues, groups = issue_names(assessment.study), {**group_names(assessment.study), "": "–"}
     wrong = 1 - study.confidence
+    concord = next(one for one in assessment.concords if one.axis == axis)
+    means = {(row["group"], row["issue"]): row["estimate"] for row in rows_of(_of_axis(assessment.group_scores, axis))}
 
     agreement = _of_axis(assessment.agreement, axis).sort_values(
         ["range", "std_dev"], ascending=False, na_position="last", kind="stable"
@@ -317,6 +492,8 @@ def _concord(assessment: Assessment, axis: str) -> dict[str, Any]:
                 "label": issues[row["issue"]],
                 "highest": groups[row["highest"]],
                 "lowest": groups[row["lowest"]],
+                "highest_mean": means.get((row["highest"], row["issue"])),
+                "lowest_mean": means.get((row["lowest"], row["issue"])),
             }
             for row in rows_of(agreement)
         ],
@@ -331,8 +508,9 @@ def _concord(assessment: Assessment, axis: str) -> dict[str, Any]:
         "by_chance": wrong * len(differences),
         "after_holm": int((differences["p_holm"] < wrong).sum()),
         "largest": [_higher_first(row, issues, groups) for row in rows_of(largest.head(DIFFERENCES_SHOWN))],
-        "concord": next(one for one in assessment.concords if one.axis == axis),
-        "alike": _alike,
+        "concord": concord,
+        "alike_groups": _alike(concord.w_groups),
+        "alike_respondents": _alike(concord.w_respondents),
         "smallest": max(study.privacy.hidden_below, 2),
     }
 
@@ -354,18 +532,18 @@ def _higher_first(row: Mapping[str, Any], issues: Mapping[str, str], groups: Map
 
 def _why_no_test(assessment: Assessment) -> str:
     if any(len(cell.groups) > 1 for cell in assessment.gathered.moments.cells):
-        return "people who belong to several groups would count in each"
+        return Message("people who belong to several groups would count in each")
     if any(cell.cluster for cell in assessment.gathered.moments.cells):
-        return "respondents of one cluster may answer alike for that reason"
+        return Message("respondents of one cluster may answer alike for that reason")
     if not assessment.study.scale.points:
-        return "the scale has no fixed points to count ratings at"
-    return "the ratings do not vary, or too few groups are shown"
+        return Message("the scale has no fixed points to count ratings at")
+    return Message("the ratings do not vary, or too few groups are shown")
 
 
 def _alike(w: float) -> str:
     """Kendall's W in words, by the marks of Schmidt (1997), Decision Sciences 28(3)."""
-    words = ((0.3, "hardly alike"), (0.5, "somewhat alike"), (0.7, "fairly alike"))
-    return next((word for mark, word in words if w < mark), "largely alike")
+    marks = ((0.3, Message("hardly alike")), (0.5, Message("somewhat alike")), (0.7, Message("fairly alike")))
+    return next((word for mark, word in marks if w < mark), Message("largely alike"))
 
 
 def _unanswered(assessment: Assessment) -> dict[str, Any] | None:
@@ -380,7 +558,7 @@ def _unanswered(assessment: Assessment) -> dict[str, Any] | None:
     by_issue = {(row["axis"], row["issue"]): row for row in rows_of(bounds)}
     return {
         "axes": [_rates(assessment, axis) for axis in study.axes],
-        "hidden": _listed([groups[group] for group in table.loc[table["suppressed"], "group"].unique()]),
+        "hidden": [groups[group] for group in table.loc[table["suppressed"], "group"].unique()],
         "rows": [
             {
                 "label": issues[row["issue"]],
@@ -471,37 +649,56 @@ def _reasons(assessment: Assessment) -> list[tuple[str, str]]:
         for reason, n in export.fates.items()
         if n
     }
-    return [(reason, words) for reason, words in _meanings(assessment.study.cleaning).items() if reason in met]
+    return [(reason, meaning) for reason, meaning in _meanings(assessment.study.cleaning).items() if reason in met]
 
 
 def _meanings(rules: Cleaning) -> dict[str, str]:
     which = {
-        DuplicateChoice.FAULT: "all their rows say the same, and the first counts",
-        DuplicateChoice.FIRST: "the first counts",
-        DuplicateChoice.LAST: "where they differ the last counts, otherwise the first",
-        DuplicateChoice.MOST_COMPLETE: "where they differ the most complete counts, otherwise the first",
+        DuplicateChoice.FAULT: Message(
+            "the same respondent stands in several rows; all their rows say the same, and the first counts."
+        ),
+        DuplicateChoice.FIRST: Message("the same respondent stands in several rows; the first counts."),
+        DuplicateChoice.LAST: Message(
+            "the same respondent stands in several rows; where they differ the last counts, otherwise the first."
+        ),
+        DuplicateChoice.MOST_COMPLETE: Message(
+            "the same respondent stands in several rows; where they differ the most complete counts, otherwise the "
+            "first."
+        ),
     }
+    every = Message("the same respondent stands in several rows; all of them count.")
     return {
-        "blank row": "no cell of it holds anything.",
-        "preview or test": "the survey tool marks it as a preview or a test; it may be a paper form that was typed in.",
-        "no group": "the cell that names the stakeholder group is empty.",
-        "unknown group": "it names no group of the study.",
-        "no rating": "it rates nothing.",
-        "too few answers": f"it answers less than {100 * rules.min_share_answered:.4g} % of what its groups are asked.",
-        "too fast": f"it took less than {rules.seconds_per_answer:.4g} seconds per answer.",
-        DUPLICATE: "the same respondent stands in several rows; "
-        + ("all of them count." if rules.duplicate is Action.FLAG else f"{which[rules.duplicate_choice]}."),
-        "straight-lined": "three or more ratings on an axis, all of them equal. An honest “all 5” exists.",
-        "long run": (
-            f"one run of equal ratings, at least {rules.long_run_length} of them, makes up "
-            f"{100 * rules.long_run_share:.4g} % or more of what was rated on an axis."
+        "blank row": Message("no cell of it holds anything."),
+        "preview or test": Message(
+            "the survey tool marks it as a preview or a test; it may be a paper form that was typed in."
         ),
-        FAST: f"more than {rules.times_as_fast:.4g} times as fast per answer as the median respondent.",
-        RARE: (
-            f"ratings that hardly go together, seen against how they usually do: a chance below {rules.rare_below:.4g} "
-            "among these respondents. An honest person may simply think otherwise."
+        "no group": Message("the cell that names the stakeholder group is empty."),
+        "unknown group": Message("it names no group of the study."),
+        "no rating": Message("it rates nothing."),
+        "too few answers": Message(
+            "it answers less than %(share)s %% of what its groups are asked.",
+            share=f"{100 * rules.min_share_answered:.4g}",
         ),
-        CARELESS: (
+        "too fast": Message(
+            "it took less than %(seconds)s seconds per answer.", seconds=f"{rules.seconds_per_answer:.4g}"
+        ),
+        DUPLICATE: every if rules.duplicate is Action.FLAG else which[rules.duplicate_choice],
+        "straight-lined": Message("three or more ratings on an axis, all of them equal. An honest “all 5” exists."),
+        "long run": Message(
+            "one run of equal ratings, at least %(n)s of them, makes up %(share)s %% or more of what was rated on an "
+            "axis.",
+            n=rules.long_run_length,
+            share=f"{100 * rules.long_run_share:.4g}",
+        ),
+        FAST: Message(
+            "more than %(times)s times as fast per answer as the median respondent.", times=f"{rules.times_as_fast:.4g}"
+        ),
+        RARE: Message(
+            "ratings that hardly go together, seen against how they usually do: a chance below %(chance)s among these "
+            "respondents. An honest person may simply think otherwise.",
+            chance=f"{rules.rare_below:.4g}",
+        ),
+        CARELESS: Message(
             "signs of two kinds at once that the questions were not read. The kinds are pattern (straight-lined, long "
             "run), time (too fast, relatively fast) and rare answers; a single kind is not enough for this."
         ),
@@ -514,16 +711,16 @@ def _method(assessment: Assessment) -> dict[str, Any]:
     present = [group for group, n in zip(study.groups, sample.respondents, strict=True) if n]
     corrected = [group.name for group in present if group.population or group.strata]
     return {
-        "raked": _listed(
-            [name for group, name in group_names(assessment.study).items() if group in set(assessment.margins["group"])]
-        ),
+        "raked": [
+            name for group, name in group_names(assessment.study).items() if group in set(assessment.margins["group"])
+        ],
         "design": any(export.weight for export in study.responses),
         "trimmed": study.weighting.trim is not None,
         "strata": any(export.stratum for export in study.responses),
         "shares": any(group.strata for group in study.groups) and not any(export.weight for export in study.responses),
         "clusters": any(export.cluster for export in study.responses),
         "overlap": any(len(cell.groups) > 1 for cell in assessment.gathered.moments.cells),
-        "population": _listed(corrected),
+        "population": corrected,
         "corrected": bool(corrected) and study.weighting.finite_population,
         "moving": any(not isinstance(rule, float) and rule is not ThresholdRule.MIDPOINT for rule in study.thresholds),
         "one_group": len(present) < 2,
@@ -555,7 +752,7 @@ def _asked(assessment: Assessment) -> list[dict[str, Any]]:
         found.append(
             {
                 "name": group.name,
-                "n": f"under {study.privacy.hidden_below}" if small else int(n),
+                "n": Message("under %(n)s", n=study.privacy.hidden_below) if small else int(n),
                 "population": group.population,
             }
         )

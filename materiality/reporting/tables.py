@@ -29,6 +29,7 @@ def tables(assessment: Assessment) -> dict[str, pd.DataFrame]:
         "ranks": assessment.ranks,
         "joint": assessment.joint,
         "group_scores": assessment.group_scores,
+        "answers": assessment.answers,
         "differences": assessment.differences,
         "agreement": assessment.agreement,
         "weights": assessment.weights,

@@ -14,48 +14,49 @@ from materiality.figures import METHOD_WORDS
 from materiality.sensitivity import UNCERTAIN
 from materiality.study import COMBINED, MaterialRule, Study, TierMethod
 from materiality.tiers import Zone
+from materiality.wording import Message
 
 APART = 3
 """Issues that the report names as setting a segment apart."""
 CHOICE_WORDS = {
-    "threshold": "threshold",
-    "rule": "rule",
-    "weights": "group weights",
-    "certainty": "certainty asked",
-    "flagged": "flagged rows",
-    "ratings": "ratings",
-    "missing": "missing answers",
+    "threshold": Message("threshold"),
+    "rule": Message("rule"),
+    "weights": Message("group weights"),
+    "certainty": Message("certainty asked"),
+    "flagged": Message("flagged rows"),
+    "ratings": Message("ratings"),
+    "missing": Message("missing answers"),
 }
 OPTION_WORDS = {
-    ("threshold", "study"): "the study’s",
-    ("threshold", "midpoint"): "middle of the scale",
-    ("weights", "study"): "the study’s",
-    ("weights", "respondents"): "by respondents",
-    ("ratings", "centred"): "less each person’s mean",
-    ("missing", "lowest"): "all at the lowest point",
-    ("missing", "highest"): "all at the highest point",
+    ("threshold", "study"): Message("the study’s"),
+    ("threshold", "midpoint"): Message("middle of the scale"),
+    ("weights", "study"): Message("the study’s"),
+    ("weights", "respondents"): Message("by respondents"),
+    ("ratings", "centred"): Message("less each person’s mean"),
+    ("missing", "lowest"): Message("all at the lowest point"),
+    ("missing", "highest"): Message("all at the highest point"),
 }
 CRITERION_WORDS = {
-    "gap": "the gap statistic",
-    "silhouette": "the silhouette",
-    "prediction_strength": "prediction strength",
-    "bic": "BIC",
+    "gap": Message("the gap statistic"),
+    "silhouette": Message("the silhouette"),
+    "prediction_strength": Message("prediction strength"),
+    "bic": Message("BIC"),
 }
 SOURCE_WORDS = dict(
     zip(
         UNCERTAIN,
         (
-            "Only the answers vary",
-            "Weights around the study’s",
-            "Weights around the study’s, and answers",
-            "Any weights",
-            "Any weights, and answers",
+            Message("Only the answers vary"),
+            Message("Weights around the study’s"),
+            Message("Weights around the study’s, and answers"),
+            Message("Any weights"),
+            Message("Any weights, and answers"),
         ),
         strict=True,
     )
 )
 """What varies, as the headings of the tables have it."""
-SEGMENT_WORDS = {"latent_classes": "latent classes", "kmeans": "k-means"}
+SEGMENT_WORDS = {"latent_classes": Message("latent classes"), "kmeans": Message("k-means")}
 TOPS = (5, 10)
 """Ranks from the top that the report tells the shares of."""
 
@@ -82,7 +83,9 @@ def group_names(study: Study) -> dict[str, str]:
 
 def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     """A table's lines, as the template walks through them."""
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    names = [str(name) for name in table.columns]
+    columns = ([None if value is pd.NA else value for value in table[name].tolist()] for name in table)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _decisions(assessment: Assessment) -> dict[str, Any]:
@@ -146,9 +149,9 @@ def _clusters(assessment: Assessment) -> dict[str, Any] | None:
         "gap": clusters.gap,
         "by_gap": number.by_gap,
         "others": [
-            f"{CRITERION_WORDS['silhouette']} {number.by_silhouette} (it cannot answer 1)",
-            f"{CRITERION_WORDS['prediction_strength']} {number.by_prediction_strength}",
-            f"{CRITERION_WORDS['bic']} {number.by_bic}",
+            Message("the silhouette %(n)s (it cannot answer 1)", n=number.by_silhouette),
+            Message("prediction strength %(n)s", n=number.by_prediction_strength),
+            Message("BIC %(n)s", n=number.by_bic),
         ],
         "number": [
             {**row, "taken_by": [CRITERION_WORDS[name] for name in row["chosen_by"].split()]}
@@ -187,9 +190,12 @@ def _choices(assessment: Assessment) -> dict[str, Any]:
         "always": [labels[issue] for issue in always["issue"]],
         "never": [labels[issue] for issue in never["issue"]],
         "between": len(every) - len(always) - len(never),
-        "counts": [(CHOICE_WORDS[choice], len(several)) for choice, several in by_choice.items()],
+        "counts": [
+            Message("%(name)s: %(value)s", name=CHOICE_WORDS[choice], value=len(several))
+            for choice, several in by_choice.items()
+        ],
         "heaviest": [(CHOICE_WORDS[choice], part) for choice, part in sorted(weight.items(), key=lambda one: -one[1])],
-        "columns": [(CHOICE_WORDS[choice], OPTION_WORDS.get((choice, option), option)) for choice, option in columns],
+        "columns": [(CHOICE_WORDS[choice], _option(choice, option)) for choice, option in columns],
         "rows": [
             {
                 "label": labels[row["issue"]],
@@ -199,6 +205,13 @@ def _choices(assessment: Assessment) -> dict[str, Any]:
             for row in rows_of(every.sort_values("share", ascending=False, kind="stable"))
         ],
     }
+
+
+def _option(choice: str, option: str) -> str:
+    """An option in words; a certainty, and a word that says enough by itself, as it is."""
+    if option.endswith(" %"):
+        return Message("%(share)s %%", share=option.removesuffix(" %"))
+    return OPTION_WORDS.get((choice, option), option)
 
 
 def _reach(shares: list[float]) -> float:
@@ -211,11 +224,9 @@ def _uncertain(assessment: Assessment) -> dict[str, Any]:
     labels = issue_names(study)
     tiers = {(row["uncertain"], row["issue"]): row for row in rows_of(found.tiers)}
     ranks = found.ranks[found.ranks["axis"] == COMBINED]
-    tops = {
-        (uncertain, k): ranks[(ranks["uncertain"] == uncertain) & (ranks["rank"] <= k)].groupby("issue")["share"].sum()
-        for uncertain in UNCERTAIN
-        for k in TOPS
-    }
+    by_rank: dict[tuple[str, str], dict[int, float]] = {}
+    for row in rows_of(ranks):
+        by_rank.setdefault((row["uncertain"], row["issue"]), {})[row["rank"]] = row["share"]
     order = [
         issue
         for issue in sorted(labels, key=lambda issue: -np.nan_to_num(tiers[UNCERTAIN[2], issue]["tier_1"], nan=-1.0))
@@ -225,6 +236,10 @@ def _uncertain(assessment: Assessment) -> dict[str, Any]:
     above = [issue for issue in order if tiers[UNCERTAIN[0], issue]["tier_1"] >= 0.5]
     shaken = [labels[issue] for issue in above if tiers[UNCERTAIN[2], issue]["tier_1"] < 0.5]
     shown = [k for k in TOPS if k < len(order)]
+    spread = {
+        key: np.array([shares.get(rank + 1, 0.0) for rank in range(len(order))]) for key, shares in by_rank.items()
+    }
+    nowhere = np.zeros(len(order))
     return {
         "sources": [SOURCE_WORDS[uncertain] for uncertain in UNCERTAIN],
         "several": max(count) > 1,
@@ -235,7 +250,11 @@ def _uncertain(assessment: Assessment) -> dict[str, Any]:
                 "label": labels[issue],
                 "tier_1": [tiers[uncertain, issue]["tier_1"] for uncertain in UNCERTAIN],
                 "material": [tiers[uncertain, issue]["material"] for uncertain in UNCERTAIN],
-                "tops": {k: [tops[uncertain, k].get(issue, 0.0) for uncertain in UNCERTAIN] for k in shown},
+                "spread": spread.get((UNCERTAIN[2], issue), nowhere).tolist(),
+                "tops": {
+                    k: [float(spread.get((uncertain, issue), nowhere)[:k].sum()) for uncertain in UNCERTAIN]
+                    for k in shown
+                },
             }
             for issue in order
         ],
@@ -263,6 +282,7 @@ def _left_out(assessment: Assessment) -> dict[str, Any]:
                 "hidden": bool(here["without"].isna().all() and here["estimate"].notna().any()),
             }
         )
+    rows = rows if len(rows) > 1 else []
     return {"rows": rows, "any": any(row["moved"] for row in rows)}
 
 

@@ -1,0 +1,344 @@
+"""What the live matrix of the report works with: the group means and covariances, and the words around them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from materiality.assessment import Assessment
+from materiality.estimates import Pieces, pieces, rating_variances
+from materiality.groups import hidden_means, population_of
+from materiality.stats import satterthwaite_df
+from materiality.study import GroupWeighting, Threshold, ThresholdRule, TierMethod, Top
+
+FloatArray = NDArray[np.float64]
+DIGITS = 13
+"""Significant digits of an embedded number; the page promises nine decimals."""
+LARGEST_COVARIANCE = 120_000
+"""Numbers of the joint covariance that a page may hold; with more, it draws no confidences of its own."""
+
+
+def live_data(assessment: Assessment) -> dict[str, Any]:
+    """The numbers from which the page works out scores, intervals and tiers for any group weights and thresholds.
+
+    Scores are sums over a group's `means`, and so are the squares and products that intervals are made of
+    (`intervals.score_interval`). Groups whose mean of an issue is hidden are there as sums over all of them alone
+    (`rest`), at the study's weights; their sliders are locked.
+
+    Returns
+    -------
+    dict
+        `low`, `high`, `z` (normal quantile of the confidence), `issues`, `groups`, `axes` (x, then y: asked groups,
+        weights, locked groups, threshold rule, and per issue and group `mean`, `below`, `above`, `cut`, `imagined`,
+        `seen`, `own`, `df`, `n`; null where there is none or it is hidden; `rest` per issue), `taylor` (variances, and
+        covariances of groups that share people), `blocks` (the joint covariance, as base64 of 32-bit numbers), `run`
+        (what the run itself found), `words`.
+    """
+    study = assessment.study
+    parts = pieces(
+        assessment.sample,
+        confidence=study.confidence,
+        low=study.scale.low,
+        high=study.scale.high,
+        population=population_of(study, assessment.sample.moments),
+    )
+    units = _Units(assessment, parts)
+    return {
+        "low": study.scale.low,
+        "high": study.scale.high,
+        "z": float(ndtri(0.5 + study.confidence / 2)),
+        "confidence": study.confidence,
+        "seed": study.seed,
+        "both": study.tiers.rule.value == "both",
+        "clusters": study.tiers.method is not TierMethod.THRESHOLDS,
+        "issues": [
+            {"id": issue.id, "name": issue.name, "pillar": issue.pillar.value if issue.pillar else ""}
+            for issue in study.issues
+        ],
+        "groups": [{"id": group.id, "name": group.name} for group in study.groups],
+        "axes": [units.axis(place) for place in range(2)],
+        "blocks": units.blocks(),
+        "run": _run(assessment),
+    }
+
+
+def embedded(data: Mapping[str, Any]) -> str:
+    """The numbers as JSON that may stand inside a `<script>`: no character of it can end that, or open another."""
+    text = json.dumps(_rounded(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers to `DIGITS` significant digits, whole ones as such; null for what is not finite."""
+    match value:
+        case Mapping():
+            return {key: _rounded(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_rounded(one) for one in value]
+        case bool() | str() | None:
+            return value
+        case int() | np.integer():
+            return int(value)
+        case np.bool_():
+            return bool(value)
+    number = float(value)
+    if not np.isfinite(number):
+        return None
+    short = float(f"{number:.{DIGITS}g}")
+    return int(short) if short.is_integer() and abs(short) < 1e15 else short
+
+
+class _Units:
+    """Means that the page may know of by themselves, and per score the sum of those that it may not."""
+
+    def __init__(self, assessment: Assessment, parts: Pieces) -> None:
+        study, sample = assessment.study, assessment.sample
+        self.study, self.parts, self.sample = study, parts, sample
+        self.places = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+        self.weights = np.array([study.layout.group_weights[place] for place in self.places], float)
+        self.questions = np.array([study.layout.question_of[place] for place in self.places])
+        groups, (_, issues) = len(study.groups), self.questions.shape
+        entry = np.full((groups, sample.moments.questions), -1)
+        entry[parts.group, parts.question] = np.arange(len(parts.mean))
+        asked = self.weights[:, None, :] > 0
+        of = entry[:, self.questions].transpose(1, 2, 0)
+        hidden = hidden_means(study, sample)[:, self.questions].transpose(1, 2, 0)
+        self.entry = np.where(asked & ~hidden, of, -1)
+        """Of each mean among the pieces, shape (axes, issues, groups); −1 where there is none to show."""
+        self.rest = np.where(asked & hidden, of, -1)
+        self.locked = np.asarray((asked & hidden).any(axis=1), np.bool_)
+        self.people = assessment.estimates.n.reshape(len(study.axes), issues)[self.places]
+        self.of_unit = self._of_unit(groups, issues)
+
+    def _of_unit(self, groups: int, issues: int) -> FloatArray:
+        """What each unit is of the pieces, shape (groups + 1, axes · issues, pieces); the last is the rest."""
+        found = np.zeros((groups + 1, 2 * issues, len(self.parts.mean)))
+        for axis, issue, group in np.argwhere(self.entry >= 0):
+            found[group, axis * issues + issue, self.entry[axis, issue, group]] = 1.0
+        for axis, issue, group in np.argwhere(self.rest >= 0):
+            found[groups, axis * issues + issue, self.rest[axis, issue, group]] = self.weights[axis, group]
+        return found
+
+    def axis(self, place: int) -> dict[str, Any]:
+        """An axis of the matrix, as the page holds it."""
+        study, name = self.study, (self.study.x, self.study.y)[place]
+        axis = study.axes[name]
+        reaches, shown = self.parts.reaches, self.entry[place]
+
+        def table(values: FloatArray) -> list[list[float | None]]:
+            return [[float(values[k]) if k >= 0 else None for k in row] for row in shown]
+
+        return {
+            "id": name,
+            "name": axis.label or name,
+            "given": axis.group_weights is GroupWeighting.GIVEN,
+            "weights": self.weights[place].tolist(),
+            "locked": self.locked[place].tolist(),
+            "threshold": _rule(study.threshold(name)),
+            "mean": table(self.parts.mean),
+            "n": [[int(self.parts.n[k]) if k >= 0 else None for k in row] for row in shown],
+            "people": self.people[place].tolist(),
+            "df": table(np.nan_to_num(self.parts.df)),
+            **{field: table(getattr(reaches, field)) for field in ("below", "above", "cut", "imagined", "seen", "own")},
+            "lonely": self._lonely(place),
+            "taylor": self._taylor(place),
+            "rest": [self._rest(place, issue) for issue in range(len(study.issues))],
+        }
+
+    def _rest(self, place: int, issue: int) -> dict[str, float] | None:
+        """The hidden groups' joint part in one score; nothing where none is hidden."""
+        groups = np.flatnonzero(self.rest[place, issue] >= 0)
+        if not len(groups):
+            return None
+        of, weight = self.rest[place, issue, groups], self.weights[place, groups]
+        reaches = self.parts.reaches
+        below, above, cut = reaches.below[of], reaches.above[of], reaches.cut[of]
+        imagined, own = reaches.imagined[of], reaches.own[of]
+        spread = imagined + reaches.seen[of]
+        sums = {
+            "weight": weight,
+            "mean": weight * self.parts.mean[of],
+            "below": weight * below,
+            "above": weight * above,
+            "below2": (weight * below) ** 2,
+            "above2": (weight * above) ** 2,
+            "half2": weight**2 * (((below + above) / 2) ** 2 + cut),
+            "cut": weight**4 * cut * spread,
+            "lean": weight**3 * (above - below) / 2 * spread,
+            "spread": weight**2 * spread,
+            "imagined": weight**4 * spread * imagined,
+            "seen": weight**2 * reaches.seen[of],
+            "own": weight**2 * own,
+            "n": self.parts.n[of],
+        }
+        found = {name: float(np.sum(values)) for name, values in sums.items()}
+        variance = weight**2 * np.diag(self.parts.covariance)[of]
+        return {**found, "df": float(satterthwaite_df(variance[:, None], np.nan_to_num(self.parts.df[of]))[0])}
+
+    def _taylor(self, place: int) -> list[list[list[float]]]:
+        """Per issue the covariances between units that are not 0: one unit, the other, covariance."""
+        issues = len(self.study.issues)
+        found = []
+        for issue in range(issues):
+            of = self.of_unit[:, place * issues + issue]
+            covariance = of @ self.parts.covariance @ of.T
+            pairs = np.argwhere(np.triu(covariance) != 0)
+            found.append([[int(g), int(h), float(covariance[g, h])] for g, h in pairs])
+        return found
+
+    def _lonely(self, place: int) -> list[list[float]]:
+        """Per issue and group the variance that a mean of one rating borrows; empty where there is no such mean."""
+        lone = np.logical_and(self.entry[place] >= 0, self.parts.reaches.df[self.entry[place]] == 0)
+        if not lone.any():
+            return []
+        questions = self.questions[place]
+        variances, n = rating_variances(self.sample)[:, questions].T, self.sample.n[:, questions].T
+        df = np.where((self.weights[place] > 0) & np.isfinite(variances), n - 1, 0)
+        total = df.sum(axis=1)
+        pooled = np.divide(
+            (df * np.nan_to_num(variances)).sum(axis=1), total, out=np.zeros(len(total)), where=total > 0
+        )
+        return ((lone & (n == 1)) * pooled[:, None]).tolist()
+
+    def blocks(self) -> list[dict[str, Any]] | None:
+        """The joint covariance of all units' means by pairs of units; None where it is too large for a page.
+
+        Each block is over the issues of x, then of y; that of a unit with itself is the lower triangle, row by row.
+        """
+        units = len(self.of_unit)
+        live = [u for u in range(units) if self.of_unit[u].any()]
+        flat = np.concatenate([self.of_unit[u] for u in live])
+        side = self.of_unit.shape[1]
+        joint = (flat @ self.parts.covariance @ flat.T).reshape(len(live), side, len(live), side)
+        lower = np.tril_indices(side)
+        found = []
+        for a, g in enumerate(live):
+            for b, h in enumerate(live[: a + 1]):
+                block = joint[a, :, b, :]
+                if block.any():
+                    found.append((g, h, block[lower] if a == b else block.ravel()))
+        if sum(len(values) for *_, values in found) > LARGEST_COVARIANCE:
+            return None
+        return [
+            {"units": [g, h], "values": base64.b64encode(values.astype("<f4").tobytes()).decode()}
+            for g, h, values in found
+        ]
+
+
+def _rule(rule: Threshold) -> dict[str, Any]:
+    """A threshold as the page sets it."""
+    if isinstance(rule, Top):
+        return {"rule": "top", "count": rule.count}
+    if isinstance(rule, ThresholdRule):
+        return {"rule": rule.value}
+    return {"rule": "given", "value": float(rule)}
+
+
+def _run(assessment: Assessment) -> dict[str, Any]:
+    """What the run itself found, issue by issue."""
+    points, study = assessment.matrix.points, assessment.study
+    return {
+        "tier": points["tier"].to_numpy(float, na_value=np.nan).tolist(),
+        "confidence": points["tier_confidence"].tolist(),
+        "zone": [zone.value if zone else None for zone in assessment.matrix.tiers.zone],
+        "thresholds": [assessment.matrix.x_threshold, assessment.matrix.y_threshold],
+        "midpoint": study.scale.midpoint,
+    }
+
+
+WORDS = {
+    "find": "Find an issue",
+    "view": "Seen by",
+    "all_groups": "all groups together",
+    "bars": "Intervals",
+    "ellipses": "Joint regions",
+    "names": "Names",
+    "reset": "Back to the study’s own",
+    "picture": "The matrix: a dot for each issue",
+    "legend": "What the marks mean",
+    "keyboard": "Keys: Tab to the dots, then the arrow keys go from issue to issue; Enter tells an issue’s numbers, "
+    "Escape puts them away. Bars are intervals; joint regions are where both scores of an issue may lie at once.",
+    "panel": "The chosen issue",
+    "sliders": "What if groups counted for more or less, or the thresholds lay elsewhere?",
+    "about": "Dots, intervals and tiers move at once and are what a run with those settings would give. Confidences "
+    "follow after a moment, from draws made on this page. Nothing here changes the study.",
+    "study": "These settings as text for the study file",
+    "study_note": "To make them the study’s own, put this in place of the same entries of study.toml and run again.",
+    "unchanged": "# Nothing was moved: these are the study’s own settings.",
+    "take_out": "and take out the judges",
+    "copy": "Copy",
+    "copied": "Copied.",
+    "table": "The picture as a table",
+    "moved": "You are looking at other weights or thresholds than the study’s own.",
+    "thresholds": "Thresholds",
+    "weights": "What each group counts for: {axis}",
+    "together": "Move a group on both axes together",
+    "locked": "Groups of which something is hidden keep their weights.",
+    "span": "{low} to {high}",
+    "score": "{value} ({span})",
+    "ranked": "rank {rank} of {of}",
+    "above": "{points} above the threshold",
+    "below": "{points} below the threshold",
+    "on_threshold": "at the threshold",
+    "unreliable": "The interval rests more on the ends of the scale than on the answers: treat it as unreliable.",
+    "choose": "Choose a dot, or a name, to see its numbers.",
+    "pillar": "Pillar",
+    "environmental": "Environmental",
+    "social": "Social",
+    "governance": "Governance",
+    "economic": "Economic",
+    "none": "no ratings",
+    "tier": "Tier {tier}",
+    "tier_word": "Tier",
+    "tier_sure": "{tier}, confidence {confidence}",
+    "tier_about": "{tier}, confidence about {confidence}",
+    "no_tier": "none: the issues form no clusters",
+    "over": "over 99 %",
+    "under": "under 1 %",
+    "percent": " %",
+    "comma": ", ",
+    "material_word": "By the study’s rule",
+    "material": "material",
+    "not_material": "not material",
+    "borderline": "Borderline: the answers leave open on which side it lies.",
+    "open_dot": "Hollow: borderline",
+    "group": "Group",
+    "means": "Means of the groups",
+    "across": "across",
+    "up": "up",
+    "hidden": "hidden",
+    "issue": "Issue",
+    "interval": "Interval",
+    "confidence_word": "Confidence",
+    "spoken": "{number}. {issue}: {across} {x}, {up} {y}",
+    "spoken_tier": "{number}. {issue}: {across} {x}, {up} {y}, tier {tier}",
+    "one_view": "As {group} see it; thresholds are those of all groups.",
+    "not_asked": "They were not asked, or are hidden, on “{axis}”: there, all groups together.",
+    "rings": "Rings: {count} dots under another.",
+    "not_shown": "Not shown, for want of ratings: {issues}.",
+    "numbered": "Numbers: see the table.",
+    "rule_given": "as the study gives it",
+    "rule_mean": "the mean of the scores",
+    "rule_median": "the median of the scores",
+    "rule_midpoint": "the middle of the scale",
+    "rule_largest_gap": "the largest gap between scores",
+    "rule_top": "below the top scores",
+    "rule_moved": "moved on this page",
+    "status": "{count} issues lie in tier 1.",
+    "status_one": "1 issue lies in tier 1.",
+    "higher": "In a higher tier than in the study: {issues}.",
+    "lower": "In a lower tier than in the study: {issues}.",
+    "same": "Every issue keeps its tier.",
+    "clusters": "The study’s tiers are clusters, which this page does not find anew.",
+    "found": "{count} issues found: {issues}.",
+    "found_one": "1 issue found: {issues}.",
+}
+"""What the page's script says."""
