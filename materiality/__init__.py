@@ -1,8 +1,8 @@
 """From a stakeholder survey's export to a materiality matrix that stands up to an auditor.
 
 The public face: `run`, `check`, `simulate` and `review` do what the command line does; `assess` gives every result as a
-value; `draw_matrix` draws it; `ratings` and `dispositions` are the rows behind it; `load_study` reads a study file;
-`MaterialityError` carries the faults of an input.
+value; `draw_matrix` and eleven more draw it; `ratings` and `dispositions` are the rows behind it; `load_study` reads a
+study file; `MaterialityError` carries the faults of an input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,18 @@ HOMES = {
     "review": "commands",
     "assess": "assessment",
     "Assessment": "assessment",
+    "draw_answers": "figures",
+    "draw_clusters": "figures",
+    "draw_co_assignment": "figures",
+    "draw_gaps": "figures",
+    "draw_groups": "figures",
     "draw_matrix": "figures",
+    "draw_matrix_by_group": "figures",
+    "draw_multiverse": "figures",
+    "draw_rank_acceptability": "figures",
+    "draw_ranks": "figures",
+    "draw_rows": "figures",
+    "draw_weights": "figures",
     "ratings": "reviewing",
     "dispositions": "reviewing",
     "load_study": "study",

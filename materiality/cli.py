@@ -30,7 +30,9 @@ def main() -> None:
 @STUDY
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write; default reports/<study folder's name>.")
 @SEED
-@click.option("--language", type=click.Choice(["en", "zh"]), help="Language of the report, instead of the study's.")
+@click.option(
+    "--language", type=click.Choice(["en", "zh"]), help="Language of report and figures, instead of the study's."
+)
 @click.option(
     "--figures",
     type=click.Choice(["all", "main"]),

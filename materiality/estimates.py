@@ -183,6 +183,9 @@ class Pieces:
         Taylor's, in squared points.
     df : float array, shape (means,)
         Degrees of freedom of each mean's variance; NaN where none was seen.
+    lent : float array, shape (means,)
+        What a mean of one unit takes of the pooled variance of a score's groups: the share of its group that was not
+        asked; 0 for a mean of more.
     """
 
     group: IntArray
@@ -192,6 +195,7 @@ class Pieces:
     reaches: Reaches
     covariance: FloatArray
     df: FloatArray
+    lent: FloatArray
 
 
 def pieces(
@@ -234,6 +238,17 @@ def pieces(
         reaches=reaches,
         covariance=spread.covariance,
         df=satterthwaite_df(spread.shares, spread.df),
+        lent=np.where(own.n[group, question] == 1, unasked[group], 0.0),
+    )
+
+
+def pooled_variances(sample: Sample, questions: IntArray, weights: FloatArray) -> FloatArray:
+    """The variance of the ratings within the groups with weight, pooled, by target; NaN where none shows any."""
+    variances = rating_variances(sample)[:, questions].T
+    df = np.where((weights != 0) & np.isfinite(variances), sample.n[:, questions].T - 1, 0)
+    total = df.sum(axis=1)
+    return np.divide(
+        (df * np.where(df > 0, variances, 0.0)).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0
     )
 
 
@@ -338,12 +353,7 @@ def _pool_lonely(
     covariance = covariance.copy()
     if not lonely.any():
         return covariance
-    variances = rating_variances(sample)[:, questions].T
-    df = np.where((weights != 0) & np.isfinite(variances), sample.n[:, questions].T - 1, 0)
-    total = df.sum(axis=1)
-    pooled = np.divide(
-        (df * np.where(df > 0, variances, 0.0)).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0
-    )
+    pooled = pooled_variances(sample, questions, weights)
     for target, group in zip(*np.nonzero(lonely), strict=True):
         covariance[target, target] += weights[target, group] ** 2 * pooled[target] * unasked[group]
     return covariance
@@ -363,6 +373,7 @@ __all__ = [
     "Sample",
     "estimate",
     "pieces",
+    "pooled_variances",
     "rating_variances",
     "score_weights",
     "summarise",

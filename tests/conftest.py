@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,11 @@ NINE = {
 
 SKIP_NOTHING = "MATERIALITY_TESTS_SKIP_NOTHING" in os.environ
 """What the tests drive has to be there; set where everything has to pass."""
+
+
+def needed(module: str) -> Any:
+    """A module that only some tests use; they are skipped without it, but where nothing may be skipped."""
+    return import_module(module) if SKIP_NOTHING else pytest.importorskip(module, reason=f"{module} is not installed")
 
 
 def shared(*parts: str) -> Path:
@@ -176,7 +182,7 @@ def small_study(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, driven by Playwright; tests are skipped where either is absent."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is absent")
+    playwright = needed("playwright.sync_api")
     program = shutil.which("chromium")
     if program is None and not SKIP_NOTHING:
         pytest.skip("chromium is absent")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, shared
+from conftest import ROOT, needed, shared
 
 STUDIES = ["kstar", "haibei", "spack"]
 FRAMES = """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))"""
@@ -40,7 +40,7 @@ def report(tmp_path_factory) -> Callable[[str], Path]:
             folders = {"haibei": ("studies", "haibei"), "spack": ("studies", "spack-2020")}
             source = shared(*folders[study]) if study in folders else ROOT / "surveys" / "kstar-2023"
             out = tmp_path_factory.mktemp(study)
-            command = [sys.executable, "-m", "materiality", "run", str(source), "--out", str(out)]
+            command = [sys.executable, "-m", "materiality", "run", str(source), "--out", str(out), "--figures", "main"]
             ran = subprocess.run(command, capture_output=True, text=True, check=False)
             assert ran.returncode == 0, ran.stderr
             done[study] = out / "report.html"
@@ -116,7 +116,7 @@ def bad_labels(page: Any) -> list[str]:
 
 def axe_faults(page: Any) -> list[str]:
     """Serious and critical faults by axe-core, injected past the page's policy; of a table, in its first rows."""
-    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is absent")
+    axe = needed("axe_playwright_python")
     # axe looks at what lies under a point, and cannot where the layout waits for scrolling
     page.evaluate("document.querySelectorAll('.scroll').forEach((one) => { one.style.contentVisibility = 'visible' })")
     page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8") + "; null")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from functools import cache
+import re
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,15 +18,20 @@ from matplotlib.collections import LineCollection, PathCollection, PolyCollectio
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from renew_figures import reference
-from test_figures import crowded_study
+from renew_figures import in_clusters, reference
+from test_figures import crowded_study, outside_text_faults
+from test_figures import faults_of as faults_of_labels
 from test_groups import HEADER, THREE, simulated_rows
+from test_wording import english_among
 
 from materiality.assessment import assess
 from materiality.figures import (
     draw_answers,
+    draw_clusters,
+    draw_co_assignment,
     draw_gaps,
     draw_groups,
+    draw_matrix,
     draw_multiverse,
     draw_rank_acceptability,
     draw_ranks,
@@ -32,11 +39,14 @@ from materiality.figures import (
     draw_weights,
     figures_of,
     house_style,
+    said_by,
 )
+from materiality.figures.canvas import wrapped
 from materiality.figures.groups import SIDES, stacked
 from materiality.figures.rows import flow_of
 from materiality.figures.sheet import SHADES
 from materiality.reporting.tables import write_tables
+from materiality.study import Language
 
 MINE = ("ranks", "rank_acceptability", "groups", "answers_", "gaps", "multiverse", "weights", "rows")
 
@@ -191,6 +201,76 @@ def test_no_text_touches_another_or_leaves_the_figure(name, tmp_path):
     figures = figures_of_the_reference() if name == "reference" else mine(assess(STUDIES[name](tmp_path)))
     assert {"ranks", "rank_acceptability", "groups", "multiverse", "rows"} <= set(figures)
     assert {key: faults_of(figure) for key, figure in figures.items()} == {key: [] for key in figures}
+
+
+def in_chinese(assessment):
+    return replace(assessment, study=assessment.study.model_copy(update={"language": Language.CHINESE}))
+
+
+@cache
+def chinese_figures() -> dict[str, Figure]:
+    """Every figure of the reference study in Chinese, the matrix of one group and the clusters among them."""
+    study, clusters = in_chinese(reference()), in_chinese(in_clusters(3))
+    draw = {
+        **figures_of(study),
+        "matrix_of_media": partial(draw_matrix, study, group="media"),
+        "clusters": partial(draw_clusters, clusters),
+        "co_assignment": partial(draw_co_assignment, clusters),
+    }
+    figures = {key: one() for key, one in draw.items()}
+    for figure in figures.values():
+        figure.draw_without_rendering()
+    return figures
+
+
+def test_no_text_of_a_chinese_figure_touches_another_or_leaves_the_figure():
+    found = {}
+    for key, figure in chinese_figures().items():
+        if key.startswith(MINE):
+            found[key] = faults_of(figure)
+        else:
+            labels = key.startswith(("matrix", "clusters"))
+            found[key] = outside_text_faults(figure) + [
+                fault for place in range(len(figure.axes) * labels) for fault in faults_of_labels(figure, place)
+            ]
+    assert len(found) > 14
+    assert found == {key: [] for key in found}
+
+
+def test_a_chinese_figure_says_nothing_in_english_but_the_studys_own_words(small_study):
+    small = assess(small_study, language="zh")
+    for assessment, figures in (
+        (small, {key: draw() for key, draw in figures_of(small).items()}),
+        (in_chinese(reference()), chinese_figures()),
+    ):
+        study = assessment.study
+        # names may be broken, and cut where they do not fit
+        own = ["".join(one.name.split()) for one in (*study.issues, *study.groups)]
+        for key, figure in figures.items():
+            english = english_among(words_in(figure), assessment)
+            assert [run for run in english if not any("".join(run.split()) in name for name in own)] == [], key
+            assert any(re.search("[\u4e00-\u9fff]", words) for words in words_in(figure)), key
+
+
+def test_a_chinese_figure_says_the_numbers_of_the_english_one():
+    for key, figure in figures_of_the_reference().items():
+        figure.draw_without_rendering()
+        numbers = [
+            sorted(re.findall(r"[\d.,]*\d", " ".join(words_in(one)))) for one in (figure, chinese_figures()[key])
+        ]
+        assert numbers[0] == numbers[1], key
+        assert not re.search(r"\d %", " ".join(words_in(chinese_figures()[key]))), key
+
+
+def test_no_line_of_chinese_begins_with_a_mark_that_closes():
+    assert wrapped("一二三，四五", 6, 3) == "一二\n三，四\n五"
+    assert wrapped("抽样：占比（95%）。层级", 10, 3) == "抽样：占比\n（95%）。\n层级"
+
+
+def test_the_words_of_a_chinese_figure_ask_for_a_font_that_has_them(small_study):
+    for language, expected in (("en", False), ("zh", True)):
+        text = said_by(assess(small_study, language=language).study)
+        assert any(ord(char) > 0x2E7F for char in text) == expected
 
 
 def test_the_count_of_faults_sees_a_text_on_another_and_one_outside(small_study):

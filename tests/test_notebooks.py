@@ -9,7 +9,7 @@ import runpy
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, needed
 
 import materiality
 
@@ -28,7 +28,7 @@ def by_name(path):
 @pytest.fixture(scope="module")
 def executed():
     """The executed notebook by its path; each is run once, by nbmake."""
-    run = pytest.importorskip("nbmake.nb_run", reason="nbmake is not installed")
+    run = needed("nbmake.nb_run")
     done = {}
 
     def execute(path):
@@ -59,7 +59,7 @@ def test_there_are_five_notebooks():
 
 
 def test_each_notebook_is_what_jupytext_makes_of_its_script():
-    pytest.importorskip("jupytext", reason="jupytext is not installed")
+    needed("jupytext")
     for path, text in runpy.run_path(str(FOLDER / "twins.py"))["written"]().items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run python notebooks/twins.py"
 

@@ -7,7 +7,7 @@ import copy
 import dataclasses
 import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 
 import pytest
@@ -26,7 +26,9 @@ from materiality.tiers import Zone
 from materiality.wording import Message, Words, words
 
 PACKAGE = ROOT / "materiality"
-MARKERS = {"Message", "say", "gettext"}
+MARKERS = {"Message", "say", "gettext", "ngettext"}
+OPEN = {"gettext", "ngettext"}
+"""Those that leave the places of a message open."""
 OPTIONS = ("mean", "median", "largest gap", "either", "both", "equal", "none", "kept", "left out", "as given")
 FACTS = {"version": "0", "run_id": "0", "inputs": []}
 BLOCKS = {"p", "li", "td", "th", "h1", "h2", "h3", "summary", "caption", "dt", "dd", "a", "option", "button", "label"}
@@ -45,11 +47,12 @@ def calls() -> Iterator[tuple[str, str, set[str | None]]]:
     """Each call in our modules that says a message: what is called, the message, and the places it fills."""
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
+            if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in MARKERS and isinstance(node.args[0].value, str):
-                yield name, node.args[0].value, {one.arg for one in node.keywords}
+            said = node.args[1 if name == "ngettext" else 0]
+            if name in MARKERS and isinstance(said, ast.Constant) and isinstance(said.value, str):
+                yield name, said.value, {one.arg for one in node.keywords}
 
 
 def of_tables() -> set[str]:
@@ -168,7 +171,7 @@ def test_names_with_commas_are_parted_by_semicolons():
 
 
 def test_every_place_of_a_message_is_filled_where_it_is_said():
-    said = [(message, filled) for name, message, filled in calls() if name != "gettext"]
+    said = [(message, filled) for name, message, filled in calls() if name not in OPEN]
     for path in sorted(PACKAGE.rglob("*.j2")):
         tree = Environment(extensions=["jinja2.ext.i18n"]).parse(path.read_text(encoding="utf-8"))
         said += [
@@ -211,6 +214,11 @@ def test_the_chinese_report_of_a_real_study_holds_no_english(name):
 
 def english_in(html: str, assessment: Assessment) -> list[str]:
     """Three Latin words in a row, or more, that a page has beside the study's own."""
+    return english_among(Text(html).blocks, assessment)
+
+
+def english_among(texts: Iterable[str], assessment: Assessment) -> list[str]:
+    """The same in texts."""
     study = assessment.study
     own = [
         study.title,
@@ -221,7 +229,7 @@ def english_in(html: str, assessment: Assessment) -> list[str]:
         *(export.name for export in assessment.gathered.exports),
     ]
     names = "|".join(map(re.escape, sorted(own, key=len, reverse=True)))
-    rest = re.sub(names, "", "\n".join(Text(html).blocks))
+    rest = re.sub(names, "", "\n".join(texts))
     return re.findall(r"[A-Za-z][A-Za-z’'-]*(?: [A-Za-z][A-Za-z’'-]*){2,}", rest)
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from materiality.assessment import Assessment
 from materiality.figures.canvas import house_style, said_by, shorten
-from materiality.figures.choices import draw_multiverse
+from materiality.figures.choices import CHOICE_WORDS, draw_multiverse, option_words
 from materiality.figures.clusters import METHOD_WORDS, draw_clusters, draw_co_assignment
 from materiality.figures.groups import draw_answers, draw_gaps, draw_groups, means_of
 from materiality.figures.matrix import draw_matrix, groups_shown
@@ -17,6 +17,7 @@ from materiality.figures.rows import draw_rows, draw_weights
 from materiality.figures.scores import draw_rank_acceptability, draw_ranks
 
 __all__ = [
+    "CHOICE_WORDS",
     "METHOD_WORDS",
     "Choice",
     "draw_answers",
@@ -34,6 +35,7 @@ __all__ = [
     "figures_of",
     "groups_shown",
     "house_style",
+    "option_words",
     "said_by",
     "shorten",
 ]

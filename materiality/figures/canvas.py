@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from materiality.assessment import Assessment
 from materiality.placement import Placement, place_labels
 from materiality.study import Scale, Study
+from materiality.wording import Words, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,10 +101,11 @@ def shorten(label: str, width: int = LABEL_WIDTH, lines: int = LABEL_LINES) -> s
 def wrapped(text: str, width: int, lines: int) -> str:
     """Text broken into lines of so many characters; what goes beyond the last line is cut with an ellipsis.
 
-    Chinese, Japanese and Korean characters count twice, and a line may end after any of them.
+    Chinese, Japanese and Korean characters count twice, and a line may end after any of them, but no line begins with
+    a comma or another mark that closes.
     """
     rows = [""]
-    for piece in re.findall(r"\s*(?:[\u2e80-\U0010ffff]|[^\s\u2e80-\U0010ffff]+)", text):
+    for piece in re.findall(r"\s*(?:[\u2e80-\U0010ffff]|[^\s\u2e80-\U0010ffff]+)[，。、；：？！）》」]*", text):
         rest = piece
         if rows[-1] and _cells(rows[-1] + rest) > width:
             rows.append("")
@@ -122,9 +124,10 @@ def _cells(text: str) -> int:
 
 
 def said_by(study: Study) -> str:
-    """Every word of the study that a figure may say."""
+    """Every word that a figure may say: those of the study, and those of its language."""
     axes, groups = (axis.label for axis in study.axes.values()), (group.name for group in study.groups)
-    return "".join([study.title, *axes, *groups, *(issue.name for issue in study.issues)])
+    own = words(study.language).catalogue.values()
+    return "".join([study.title, *axes, *groups, *(issue.name for issue in study.issues), *own])
 
 
 def limits_of(low: float, high: float, scale: Scale) -> tuple[float, float]:
@@ -164,36 +167,52 @@ def draw_zones(axes: Axes, thresholds: tuple[float, float], *, tints: bool) -> N
     axes.set_ylim(bottom, top)
 
 
-def not_shown(points: pd.DataFrame, shown: Any, why: str = "want of ratings") -> str:
-    """Names the issues that are not among those shown, if there are any."""
-    missing = points.loc[~points.index.isin(shown), "label"]
-    return f" Not shown, for {why}: {', '.join(missing)}." if len(missing) else ""
+def not_shown(points: pd.DataFrame, shown: Any, tongue: Words) -> list[str]:
+    """A sentence that names the issues that are not among those shown, if there are any."""
+    missing = points.loc[~points.index.isin(shown), "label"].tolist()
+    return [tongue.say("Not shown, for want of ratings: %(issues)s.", issues=missing)] if missing else []
 
 
-def axis_words(study: Study, axis_id: str, addition: str = "") -> str:
-    """What stands along an axis: its label and the scale."""
-    label = study.axes[axis_id].label or axis_id
-    return f"{wrapped(label, 90, 1)}  (scale {study.scale.low:g} to {study.scale.high:g}{addition})"
+def axis_words(study: Study, axis_id: str, tongue: Words, *, asks: bool = True) -> str:
+    """What stands along an axis: its label and the scale, and for one group that it does not ask, that it shows all."""
+    label = wrapped(study.axes[axis_id].label or axis_id, 90, 1)
+    low, high = f"{study.scale.low:g}", f"{study.scale.high:g}"
+    if asks:
+        return tongue.say("%(label)s  (scale %(low)s to %(high)s)", label=label, low=low, high=high)
+    return tongue.say("%(label)s  (scale %(low)s to %(high)s; all groups)", label=label, low=low, high=high)
 
 
-def axis_labels(axes: Axes, assessment: Assessment, additions: tuple[str, str] = ("", "")) -> None:
+def axis_labels(axes: Axes, assessment: Assessment, tongue: Words, asks: tuple[bool, bool] = (True, True)) -> None:
+    """What stands along both axes; `asks` of the one across and of the one up, where a single group is shown."""
     study = assessment.study
-    axes.set_xlabel(axis_words(study, study.x, additions[0]), fontsize=10, labelpad=6)
-    axes.set_ylabel(axis_words(study, study.y, additions[1]), fontsize=10, labelpad=6)
+    axes.set_xlabel(axis_words(study, study.x, tongue, asks=asks[0]), fontsize=10, labelpad=6)
+    axes.set_ylabel(axis_words(study, study.y, tongue, asks=asks[1]), fontsize=10, labelpad=6)
 
 
-def title(figure: Figure, assessment: Assessment, addition: str = "") -> None:
-    title = assessment.study.title + addition
-    if assessment.simulated and "simulated" not in title.casefold():
-        title += " (simulated answers)"
+def title(figure: Figure, assessment: Assessment, tongue: Words, about: str = "") -> None:
+    """The study's title above a figure, and what the figure is about."""
+    title = assessment.study.title
+    if about:
+        title = tongue.say("%(name)s: %(value)s", name=title, value=about)
+    if assessment.simulated and not any(one in title.casefold() for one in ("simulated", tongue.gettext("simulated"))):
+        title = tongue.say("%(title)s (simulated answers)", title=title)
     figure.text(0.075, 0.962, wrapped(title, 90, 2), fontsize=13, weight="bold", va="center")
 
 
-def note(figure: Figure, assessment: Assessment, words: str) -> None:
+def note(figure: Figure, assessment: Assessment, tongue: Words, sentences: Iterable[str]) -> None:
     """The small print below a figure."""
-    if assessment.simulated:
-        words = "Simulated answers, not a real survey. " + words
-    figure.text(0.075, 0.012, wrapped(words, 195, 3), fontsize=7.5, color=QUIET, va="bottom")
+    said = small_print(assessment, tongue, sentences)
+    text = figure.text(0.075, 0.012, "", fontsize=7.5, color=QUIET, va="bottom")
+    for width in range(195, 140, -5):
+        text.set_text(wrapped(said, width, 3))
+        if text.get_window_extent().x1 <= 0.975 * figure.bbox.x1:
+            break
+
+
+def small_print(assessment: Assessment, tongue: Words, sentences: Iterable[str]) -> str:
+    """The sentences of a note, after the one that says of simulated answers that they are."""
+    warning = [tongue.gettext("Simulated answers, not a real survey.")] * assessment.simulated
+    return tongue.gettext(" ").join([*warning, *sentences])
 
 
 def rings_of(axes: Axes, points: pd.DataFrame, radius: float = DOT_RADIUS) -> list[float]:

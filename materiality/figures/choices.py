@@ -25,6 +25,7 @@ from materiality.figures.sheet import (
     names_of,
 )
 from materiality.multiverse import ALL, CHOICES, NONE
+from materiality.wording import Message, Words, words
 
 ALL_WIDTH, TOLD = 1.2, 0.65
 """Inches for the bars over all choices, and for their numbers."""
@@ -34,26 +35,45 @@ TURNED = 1.05
 """Inches for the options, which stand upright."""
 HEADS = TURNED + 0.22
 CHOICE_WORDS = {
-    "threshold": "Threshold",
-    "rule": "Rule",
-    "weights": "Weights",
-    "certainty": "Certainty",
-    "flagged": "Flagged",
-    "ratings": "Ratings",
-    "missing": "Missing",
+    "threshold": Message("threshold"),
+    "rule": Message("rule"),
+    "weights": Message("group weights"),
+    "certainty": Message("certainty asked"),
+    "flagged": Message("flagged rows"),
+    "ratings": Message("ratings"),
+    "missing": Message("missing answers"),
 }
 OPTION_WORDS = {
-    ("threshold", "study"): "the study’s",
-    ("threshold", "midpoint"): "middle of the scale",
-    ("rule", "either"): "either axis",
-    ("rule", "both"): "both axes",
-    ("weights", "study"): "the study’s",
-    ("weights", "respondents"): "by respondents",
-    ("certainty", NONE): "none asked",
-    ("ratings", "centred"): "less own mean",
-    ("missing", "lowest"): "all at the lowest",
-    ("missing", "highest"): "all at the highest",
+    ("threshold", "study"): Message("the study’s"),
+    ("threshold", "midpoint"): Message("middle of the scale"),
+    ("weights", "study"): Message("the study’s"),
+    ("weights", "respondents"): Message("by respondents"),
+    ("ratings", "centred"): Message("less each person’s mean"),
+    ("missing", "lowest"): Message("all at the lowest point"),
+    ("missing", "highest"): Message("all at the highest point"),
 }
+NARROW_CHOICES = CHOICE_WORDS | {
+    "weights": Message("weights"),
+    "certainty": Message("certainty"),
+    "flagged": Message("flagged"),
+    "missing": Message("missing"),
+}
+NARROW_OPTIONS = {
+    ("rule", "either"): Message("either axis"),
+    ("rule", "both"): Message("both axes"),
+    ("certainty", NONE): Message("none asked"),
+    ("ratings", "centred"): Message("less own mean"),
+    ("missing", "lowest"): Message("all at the lowest"),
+    ("missing", "highest"): Message("all at the highest"),
+}
+"""What the columns of the figure have room for."""
+
+
+def option_words(choice: str, option: str) -> str:
+    """An option in words; a certainty, and a word that says enough by itself, as it is."""
+    if option.endswith(" %"):
+        return Message("%(share)s %%", share=option.removesuffix(" %"))
+    return OPTION_WORDS.get((choice, option), option)
 
 
 def draw_multiverse(assessment: Assessment) -> Figure:
@@ -64,7 +84,8 @@ def draw_multiverse(assessment: Assessment) -> Figure:
     ValueError
         If there are no choices to combine.
     """
-    table, names = assessment.multiverse.shares, names_of(assessment)
+    tongue = words(assessment.study.language)
+    table, names = assessment.multiverse.shares, names_of(assessment, tongue)
     overall = table[table["choice"] == ALL]
     if overall["share"].isna().all():
         raise ValueError("no combination of choices could be computed, so there is nothing to draw")
@@ -75,17 +96,19 @@ def draw_multiverse(assessment: Assessment) -> Figure:
     options = {name: list(dict.fromkeys(table.loc[table["choice"] == name, "option"])) for name in CHOICES}
     options = {name: found for name, found in options.items() if len(found) > 1}
     with house_style(letters(assessment)):
-        sheet = begin(assessment, ": choices that call an issue material", _note(assessment), HEADS + len(ids) * ROW)
+        about = tongue.gettext("choices that call an issue material")
+        sheet = begin(assessment, tongue, about, _note(assessment, tongue), HEADS + len(ids) * ROW)
         top, left = HEAD + HEADS, EDGE + NAMES
         sheet.name_rows([names[f"issue:{one}"] for one in ids], top)
-        sheet.shade_key(left - 0.1, top - 0.35, "Share of the combinations", ("0 %", "100 %"))
+        ends = tongue.say("%(share)s %%", share=0), tongue.say("%(share)s %%", share=100)
+        sheet.shade_key(left - 0.1, top - 0.35, tongue.gettext("Share of the combinations"), ends)
         panel = sheet.panel(left, top, ALL_WIDTH, len(ids), (0, 1))
-        panel.set_xticks([0, 0.5, 1], labels=["0", "50", "100 %"])
+        panel.set_xticks([0, 0.5, 1], labels=["0", "50", ends[1]])
         bars(panel, np.zeros(len(ids)), share, np.arange(len(ids)), colors=EMPHASIS, linewidths=8)
-        sheet.head_panel(left, top, "All choices", ALL_WIDTH)
+        sheet.head_panel(left, top, tongue.gettext("All choices"), ALL_WIDTH)
         left += ALL_WIDTH + 0.08
         for row, value in enumerate(share):
-            sheet.write(left, top + (row + 0.5) * ROW, _percent(value), size=NOTE_SIZE, color=QUIET)
+            sheet.write(left, top + (row + 0.5) * ROW, _percent(value, tongue), size=NOTE_SIZE, color=QUIET)
         left += TOLD
         columns = sum(map(len, options.values()))
         cell = (WIDTH - EDGE - left - BETWEEN * len(options)) / max(columns, 1)
@@ -96,30 +119,42 @@ def draw_multiverse(assessment: Assessment) -> Figure:
             part = table[(table["choice"] == name) & table["share"].notna()]
             rows, places = part["issue"].map(ids.index).to_numpy(), part["option"].map(found.index).to_numpy()
             boxes(panel, places, places + 1, rows, rows + 1, SHADES(part["share"].to_numpy(float)))
-            sheet.write(
-                left, HEAD + 0.1, CHOICE_WORDS[name], width=cell * len(found) + 0.1, size=NOTE_SIZE, weight="bold"
-            )
+            over = tongue.said(NARROW_CHOICES[name]).capitalize()
+            sheet.write(left, HEAD + 0.1, over, width=cell * len(found) + 0.1, size=NOTE_SIZE, weight="bold")
             for place, option in enumerate(found):
-                words, middle = OPTION_WORDS.get((name, option), str(option)), left + (place + 0.5) * cell
+                said = _option(name, option, tongue)
+                middle = left + (place + 0.5) * cell
                 sheet.write(
-                    middle, top - 0.06, words, width=TURNED, size=NOTE_SIZE, rotation=90, ha="center", va="bottom"
+                    middle, top - 0.06, said, width=TURNED, size=NOTE_SIZE, rotation=90, ha="center", va="bottom"
                 )
             left += cell * len(found) + BETWEEN
     return sheet.figure
 
 
-def _percent(share: float) -> str:
+def _option(choice: str, option: str, tongue: Words) -> str:
+    """The words of an option, those of the tables among them."""
+    return tongue.gettext(tongue.said(NARROW_OPTIONS.get((choice, option)) or option_words(choice, option)))
+
+
+def _percent(share: float, tongue: Words) -> str:
     """A share as a whole percentage; 0 and 100 are said only of none and all."""
     if np.isnan(share):
         return "–"
-    return "over 99 %" if 0.99 < share < 1 else "under 1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+    if 0.99 < share < 1:
+        return tongue.say("over 99 %%")
+    return tongue.say("under 1 %%") if 0 < share < 0.01 else tongue.say("%(share)s %%", share=f"{100 * share:.0f}")
 
 
-def _note(assessment: Assessment) -> str:
-    combinations = len(assessment.multiverse.choices)
-    return (
-        f"{combinations:,} combinations of choices that could be defended, each counting once. The darker, the larger "
-        "the share of the combinations with that option that call the issue material. Certainty: the confidence with "
-        "which a score has to lie above the threshold. These shares are no probabilities: they say how "
-        "far a result depends on choices. Tables: choices.csv, multiverse.csv."
-    )
+def _note(assessment: Assessment, tongue: Words) -> list[str]:
+    return [
+        tongue.say(
+            "%(n)s combinations of choices that could be defended, each counting once.",
+            n=f"{len(assessment.multiverse.choices):,}",
+        ),
+        tongue.gettext(
+            "The darker, the larger the share of the combinations with that option that call the issue material."
+        ),
+        tongue.gettext("Certainty: the confidence with which a score has to lie above the threshold."),
+        tongue.gettext("These shares are no probabilities: they say how far a result depends on choices."),
+        tongue.say("Tables: %(files)s.", files=["choices.csv", "multiverse.csv"]),
+    ]

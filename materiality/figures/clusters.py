@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from materiality.assessment import Assessment
 from materiality.study import TierMethod
-from materiality.wording import Message
+from materiality.wording import Message, Words, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +79,7 @@ def draw_clusters(assessment: Assessment) -> Figure:
     if clusters.stability is None:
         raise ValueError("the issues form no clusters, so there is nothing to draw")
     points = assessment.matrix.points.iloc[clusters.known].reset_index(drop=True)
-    labels = [shorten(label) for label in points["label"]]
+    labels, tongue = [shorten(label) for label in points["label"]], words(assessment.study.language)
     with house_style(said_by(assessment.study)):
         figure = Figure(figsize=INCHES, dpi=LAYOUT_DPI)
         canvas = FigureCanvasAgg(figure)
@@ -109,7 +109,7 @@ def draw_clusters(assessment: Assessment) -> Figure:
                 linewidth=0.7,
                 zorder=4 + 1 / (1 + ring),
             )
-        _cluster_headings(figure, axes, assessment)
+        _cluster_headings(figure, axes, assessment, tongue)
         figure.label_placement = label_dots(  # type: ignore[attr-defined]
             axes, canvas, points, labels, DOT_RADIUS * max(rings, default=1.0), bars=False
         )
@@ -133,7 +133,7 @@ def draw_co_assignment(assessment: Assessment) -> Figure:
     order = np.concatenate(
         [members[leaves(found.co_assignment[np.ix_(members, members)])] for members in _clusters_of(found.labels)]
     )
-    n = len(order)
+    n, tongue = len(order), words(assessment.study.language)
     rows = assessment.clusters.known[order]
     names, numbers = assessment.matrix.points["label"].iloc[rows], issue_numbers(assessment).loc[rows].tolist()
     with house_style(said_by(assessment.study)):
@@ -159,16 +159,21 @@ def draw_co_assignment(assessment: Assessment) -> Figure:
             )
         scale = figure.colorbar(picture, cax=figure.add_axes((0.925, 0.105, 0.016, 0.79)))
         scale.ax.tick_params(labelsize=LABEL_SIZE)
-        scale.set_label("Share of the draws in which both are in one cluster", fontsize=9)
-        title(figure, assessment, ": stability of clusters")
+        scale.set_label(tongue.gettext("Share of the draws in which both are in one cluster"), fontsize=9)
+        title(figure, assessment, tongue, tongue.gettext("stability of clusters"))
         clusters = assessment.clusters
-        note(
-            figure,
-            assessment,
-            f"{clusters.count} clusters by {METHOD_WORDS[clusters.method]}, from the top right of the matrix; framed. "
-            "Dark inside the frames and pale outside: the clusters do not hang on chance in the answers. Numbers as in "
-            "the numbered matrix." + not_shown(assessment.matrix.points, clusters.known),
-        )
+        said = [
+            tongue.say(
+                "%(n)s clusters by %(method)s, from the top right of the matrix; framed.",
+                n=clusters.count,
+                method=METHOD_WORDS[clusters.method],
+            ),
+            tongue.gettext(
+                "Dark inside the frames and pale outside: the clusters do not hang on chance in the answers."
+            ),
+            tongue.gettext("Numbers as in the numbered matrix."),
+        ]
+        note(figure, assessment, tongue, said + not_shown(assessment.matrix.points, clusters.known, tongue))
     return figure
 
 
@@ -213,18 +218,24 @@ def _spans(labels: np.ndarray) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def _cluster_headings(figure: Figure, axes: Axes, assessment: Assessment) -> None:
+def _cluster_headings(figure: Figure, axes: Axes, assessment: Assessment, tongue: Words) -> None:
     clusters = assessment.clusters
     assert clusters.stability is not None
-    axis_labels(axes, assessment)
-    title(figure, assessment, ": clusters of issues")
-    said = (
-        f"{clusters.count} clusters by {METHOD_WORDS[clusters.method]}"
-        f"{', as the study asks' if clusters.given else ', as the gap statistic finds'}. Lines join issues that fall "
-        "in one cluster in half of the draws of the scores or more, the darker the more draws."
-    )
-    said += not_shown(assessment.matrix.points, clusters.known)
-    note(figure, assessment, said)
+    axis_labels(axes, assessment, tongue)
+    title(figure, assessment, tongue, tongue.gettext("clusters of issues"))
+    method = METHOD_WORDS[clusters.method]
+    if clusters.given:
+        made = tongue.say("%(n)s clusters by %(method)s, as the study asks.", n=clusters.count, method=method)
+    else:
+        made = tongue.say("%(n)s clusters by %(method)s, as the gap statistic finds.", n=clusters.count, method=method)
+    said = [
+        made,
+        tongue.gettext(
+            "Lines join issues that fall in one cluster in half of the draws of the scores or more, the darker the "
+            "more draws."
+        ),
+    ]
+    note(figure, assessment, tongue, said + not_shown(assessment.matrix.points, clusters.known, tongue))
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=colour, markersize=6.5, label=f"{k} ({jaccard:.2f})")
         for k, (jaccard, (marker, colour)) in enumerate(
@@ -233,7 +244,7 @@ def _cluster_headings(figure: Figure, axes: Axes, assessment: Assessment) -> Non
         if np.isfinite(jaccard)
     ]
     figure.legend(
-        handles=[Line2D([], [], linestyle="", label="Cluster (stability):"), *handles],
+        handles=[Line2D([], [], linestyle="", label=tongue.gettext("Cluster (stability):")), *handles],
         loc="upper left",
         bbox_to_anchor=(0.045, 0.94),
         ncols=len(handles) + 1,

@@ -38,6 +38,7 @@ from materiality.figures.sheet import (
     names_of,
 )
 from materiality.groups import TOLD_FROM
+from materiality.wording import Message, Words, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,8 @@ def draw_groups(assessment: Assessment) -> Figure:
     ValueError
         If no group may be shown.
     """
-    ids, names, scale = in_order(assessment), names_of(assessment), assessment.study.scale
+    tongue = words(assessment.study.language)
+    ids, names, scale = in_order(assessment), names_of(assessment, tongue), assessment.study.scale
     tables = means_of(assessment)
     asked = {axis: asked_groups(assessment, axis) for axis in tables}
     shown = pd.concat(tables.values())["estimate"].dropna()
@@ -111,11 +113,13 @@ def draw_groups(assessment: Assessment) -> Figure:
     reach = float(ranges) if ranges > 0 else scale.high - scale.low
     with house_style(letters(assessment)):
         block = head + len(ids) * ROW + 0.25
-        sheet = begin(assessment, ": group means", _means_note(assessment, tables), len(lines) * block - 0.25)
+        note = _means_note(tables, tongue)
+        sheet = begin(assessment, tongue, tongue.gettext("group means"), note, len(lines) * block - 0.25)
         for line, axes in enumerate(lines):
             top, left = HEAD + head + line * block, EDGE + NAMES
             sheet.name_rows([names[f"issue:{one}"] for one in ids], top)
-            sheet.shade_key(left - 0.1, top - 0.35, "Mean of the group", (f"{ends[0]:.1f}", f"{ends[1]:.1f}"))
+            key = tongue.gettext("Mean of the group")
+            sheet.shade_key(left - 0.1, top - 0.35, key, (f"{ends[0]:.1f}", f"{ends[1]:.1f}"))
             for axis in axes:
                 width = cell * len(asked[axis])
                 panel = sheet.panel(left, top, width, len(ids), (0, len(asked[axis])))
@@ -125,7 +129,7 @@ def draw_groups(assessment: Assessment) -> Figure:
                     _head_column(sheet, left + (place + 0.5) * cell, top - 0.06, cell, names[f"group:{group}"])
                 sheet.write(left, top - head + 0.1, names[f"axis:{axis}"], width=width + SPREAD, size=9, weight="bold")
                 table = assessment.agreement[assessment.agreement["axis"] == axis]
-                _spread(sheet, left + width + 0.08, top, table, ids, reach)
+                _spread(sheet, left + width + 0.08, top, table, ids, reach, tongue)
                 left += width + SPREAD + 0.25
     return sheet.figure
 
@@ -135,18 +139,22 @@ def _room(panels: int) -> float:
     return WIDTH - 2 * EDGE - NAMES - panels * (SPREAD + 0.25) + 0.25
 
 
-def _means_note(assessment: Assessment, tables: dict[str, pd.DataFrame]) -> str:
-    note = (
-        "Groups that the axis asks. The darker, the higher the mean. Bars: the range, highest less lowest group mean."
-    )
+def _means_note(tables: dict[str, pd.DataFrame], tongue: Words) -> list[str]:
+    said = [
+        tongue.gettext("Groups that the axis asks."),
+        tongue.gettext("The darker, the higher the mean."),
+        tongue.gettext("Bars: the range, highest less lowest group mean."),
+    ]
     if any(table["suppressed"].any() for table in tables.values()):
-        note += (
-            " Hatched: hidden, because fewer than the study’s minimum answered or to protect those; such groups do not "
-            "enter the range."
+        said.append(
+            tongue.gettext(
+                "Hatched: hidden, because fewer than the study’s minimum answered or to protect those; such groups do "
+                "not enter the range."
+            )
         )
     if any((table["estimate"].isna() & ~table["suppressed"]).any() for table in tables.values()):
-        note += " A dash: nobody of the group rated the issue."
-    return note + " Issues stand in the order of both axes together."
+        said.append(tongue.gettext("A dash: nobody of the group rated the issue."))
+    return [*said, tongue.gettext("Issues stand in the order of both axes together.")]
 
 
 def _heat(
@@ -188,7 +196,9 @@ def _head_column(sheet: Sheet, middle: float, bottom: float, width: float, words
     )
 
 
-def _spread(sheet: Sheet, left: float, top: float, table: pd.DataFrame, ids: list[str], reach: float) -> None:
+def _spread(
+    sheet: Sheet, left: float, top: float, table: pd.DataFrame, ids: list[str], reach: float, tongue: Words
+) -> None:
     """Bars of the range between the groups."""
     ranges = column(table, ids, "range")
     if np.isnan(ranges).all():
@@ -197,7 +207,7 @@ def _spread(sheet: Sheet, left: float, top: float, table: pd.DataFrame, ids: lis
     ticks = [tick for tick in (0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if tick <= reach]
     panel.set_xticks([0, ticks[-1]], labels=["0", f"{ticks[-1]:g}"])
     bars(panel, np.zeros(len(ids)), ranges, np.arange(len(ids)), colors=EMPHASIS, linewidths=7)
-    sheet.write(left, top - 0.24, "Range", size=NOTE_SIZE, color=QUIET)
+    sheet.write(left, top - 0.24, tongue.gettext("Range"), size=NOTE_SIZE, color=QUIET)
 
 
 @dataclass(frozen=True)
@@ -244,7 +254,8 @@ def draw_answers(assessment: Assessment, axis: str = "") -> Figure:
     ValueError
         If the study has no such axis, or no group's answers on it may be shown.
     """
-    study, ids, names = assessment.study, in_order(assessment), names_of(assessment)
+    study, tongue = assessment.study, words(assessment.study.language)
+    ids, names = in_order(assessment), names_of(assessment, tongue)
     axis = axis or study.y
     if axis not in study.axes:
         raise ValueError(f"axis is {axis!r}; it has to be one of {', '.join(map(repr, study.axes))}")
@@ -267,8 +278,9 @@ def draw_answers(assessment: Assessment, axis: str = "") -> Figure:
     across = -(-len(groups) // lines)
     block = len(ids) * ROW + HEAD_OF_ANSWERS + 0.15
     with house_style(letters(assessment)):
-        note = _answers_note(out, some_hidden=bool(hidden.any()), some_none=bool((none > 0).any()))
-        sheet = begin(assessment, f": answers, {names[f'axis:{axis}']}", note, lines * block)
+        note = _answers_note(out, tongue, some_hidden=bool(hidden.any()), some_none=bool((none > 0).any()))
+        about = tongue.say("answers, %(axis)s", axis=names[f"axis:{axis}"])
+        sheet = begin(assessment, tongue, about, note, lines * block)
         _points_key(sheet, assessment, points)
         width = (WIDTH - 2 * EDGE - NAMES + 0.12) / across
         limits = float(np.nanmin(pieces.left, initial=0.0)) - 0.02, float(np.nanmax(pieces.right, initial=0.0)) + 0.02
@@ -281,6 +293,9 @@ def draw_answers(assessment: Assessment, axis: str = "") -> Figure:
                 panel = sheet.panel(left, top, width - 0.12, len(ids), (limits[0], end))
                 sheet.head_panel(left, top, names[f"group:{groups[place]}"], width - 0.12, lines=3, size=8)
                 _bars_of_a_group(panel, pieces, place, points, hidden[place], limits)
+                ticks = [tick for tick in (-0.5, 0.0, 0.5) if limits[0] <= tick <= limits[1]]
+                half = tongue.say("%(share)s %%", share=50)
+                panel.set_xticks(ticks, labels=["0" if not tick else half for tick in ticks])
                 bars(
                     panel,
                     np.full(len(ids), limits[1] + 0.05),
@@ -302,20 +317,30 @@ def _without_rating(
     return np.where(hidden, np.nan, found)
 
 
-def _answers_note(out: list[str], *, some_hidden: bool, some_none: bool) -> str:
-    note = (
-        "Shares of each group’s ratings, every respondent counting once. Ratings below the middle of the scale lie to "
-        "the left of 0, those above it to the right; the middle itself, where it is a point, is halved."
-    )
+def _answers_note(out: list[str], tongue: Words, *, some_hidden: bool, some_none: bool) -> list[str]:
+    said = [
+        tongue.gettext("Shares of each group’s ratings, every respondent counting once."),
+        tongue.gettext(
+            "Ratings below the middle of the scale lie to the left of 0, those above it to the right; the middle "
+            "itself, where it is a point, is halved."
+        ),
+    ]
     if some_none:
-        note += " Grey, on the right: share of those asked who gave no rating (don’t know, not applicable, blank)."
+        said.append(
+            tongue.gettext(
+                "Grey, on the right: share of those asked who gave no rating (don’t know, not applicable, blank)."
+            )
+        )
     if some_hidden:
-        note += (
-            f" Hatched: hidden, for fewer than {TOLD_FROM} ratings, for ratings all alike, or to protect a small group."
+        said.append(
+            tongue.say(
+                "Hatched: hidden, for fewer than %(n)s ratings, for ratings all alike, or to protect a small group.",
+                n=TOLD_FROM,
+            )
         )
     if out:
-        note += f" Hidden altogether: {'; '.join(out)}."
-    return note
+        said.append(tongue.say("Hidden altogether: %(groups)s.", groups=tongue.gettext("; ").join(out)))
+    return said
 
 
 def _bars_of_a_group(
@@ -342,8 +367,6 @@ def _bars_of_a_group(
         rows = np.flatnonzero(hidden)
         hatch(panel, np.full(len(rows), limits[0]), np.full(len(rows), limits[1]), rows + 0.16, rows + 0.84)
     panel.axvline(0, color=QUIET, linewidth=0.8, zorder=3)
-    ticks = [tick for tick in (-0.5, 0.0, 0.5) if limits[0] <= tick <= limits[1]]
-    panel.set_xticks(ticks, labels=["0" if not tick else "50 %" for tick in ticks])
 
 
 def _points_key(sheet: Sheet, assessment: Assessment, points: NDArray[np.float64]) -> None:
@@ -373,7 +396,8 @@ def draw_gaps(assessment: Assessment) -> Figure:
     ValueError
         If no two groups may be shown side by side.
     """
-    names = names_of(assessment)
+    tongue = words(assessment.study.language)
+    names = names_of(assessment, tongue)
     tables = {axis: gaps_of(assessment, axis) for axis in matrix_axes(assessment)}
     tables = {axis: table for axis, table in tables.items() if len(table)}
     if not tables:
@@ -381,13 +405,14 @@ def draw_gaps(assessment: Assessment) -> Figure:
     head = 0.5
     with house_style(letters(assessment)):
         body = sum(head + len(table) * ROW + 0.2 for table in tables.values())
-        sheet = begin(assessment, ": where two groups are furthest apart", _gaps_note(assessment, tables), body)
+        about, note = tongue.gettext("where two groups are furthest apart"), _gaps_note(assessment, tables, tongue)
+        sheet = begin(assessment, tongue, about, note, body)
         top = HEAD
         for axis, table in tables.items():
             top += head
             sheet.write(EDGE, top - 0.24, names[f"axis:{axis}"], width=NAMES + 5, size=9, weight="bold", va="bottom")
             sheet.name_rows([names[f"issue:{one}"] for one in table["issue"]], top)
-            _dumbbells(sheet, top, table, assessment)
+            _dumbbells(sheet, top, table, assessment, tongue)
             top += len(table) * ROW + 0.2
     return sheet.figure
 
@@ -424,20 +449,31 @@ def gaps_of(assessment: Assessment, axis: str) -> pd.DataFrame:
     )
 
 
-def _gaps_note(assessment: Assessment, tables: dict[str, pd.DataFrame]) -> str:
+def _gaps_note(assessment: Assessment, tables: dict[str, pd.DataFrame], tongue: Words) -> list[str]:
     study, every = assessment.study, assessment.differences
-    counts = {axis: int((every.loc[every["axis"] == axis, "difference"].notna()).sum()) for axis in tables}
-    told = " and ".join(map(str, counts.values()))
-    return (
-        f"The largest differences between two groups’ means, one per issue, out of {told}: picked for their size, they "
-        f"tend to look larger than they are. In brackets: {100 * study.confidence:.4g} % intervals of each by itself. "
-        f"Coloured: apart also after Holm’s correction for all of an axis (p below {1 - study.confidence:.4g}); grey: "
-        f"not. Means on the scale from {study.scale.low:g} to {study.scale.high:g}."
-    )
+    first, *second = (int((every.loc[every["axis"] == axis, "difference"].notna()).sum()) for axis in tables)
+    return [
+        tongue.say(
+            "The largest differences between two groups’ means, one per issue, out of %(n)s: picked for their size, "
+            "they tend to look larger than they are.",
+            n=Message("%(one)s and %(other)s", one=first, other=second[0]) if second else first,
+        ),
+        tongue.say(
+            "In brackets: %(level)s %% intervals of each by itself.",
+            level=f"{100 * study.confidence:.4g}",
+        ),
+        tongue.say(
+            "Coloured: apart also after Holm’s correction for all of an axis (p below %(p)s); grey: not.",
+            p=f"{1 - study.confidence:.4g}",
+        ),
+        tongue.say(
+            "Means on the scale from %(low)s to %(high)s.", low=f"{study.scale.low:g}", high=f"{study.scale.high:g}"
+        ),
+    ]
 
 
-def _dumbbells(sheet: Sheet, top: float, table: pd.DataFrame, assessment: Assessment) -> None:
-    names, study = names_of(assessment), assessment.study
+def _dumbbells(sheet: Sheet, top: float, table: pd.DataFrame, assessment: Assessment, tongue: Words) -> None:
+    names, study = names_of(assessment, tongue), assessment.study
     width, rows = WIDTH - 2 * EDGE - NAMES - TOLD, np.arange(len(table))
     sides = [
         [
@@ -463,5 +499,10 @@ def _dumbbells(sheet: Sheet, top: float, table: pd.DataFrame, assessment: Assess
     for end, faces in (("low", "white"), ("high", colours)):
         panel.scatter(table[end], rows + 0.5, s=34, color=faces, edgecolor=colours, linewidth=1.3, zorder=3)
     for row, one in zip(rows, table.itertuples(), strict=True):
-        words = f"{one.difference:.2f} ({one.conf_low:.2f} to {one.conf_high:.2f})".replace("-", "−")
-        sheet.write(WIDTH - EDGE, top + (row + 0.5) * ROW, words, width=TOLD, ha="right")
+        told = tongue.say(
+            "%(value)s (%(low)s to %(high)s)",
+            value=f"{one.difference:.2f}",
+            low=f"{one.conf_low:.2f}",
+            high=f"{one.conf_high:.2f}",
+        ).replace("-", "−")
+        sheet.write(WIDTH - EDGE, top + (row + 0.5) * ROW, told, width=TOLD, ha="right")

@@ -37,6 +37,7 @@ from materiality.figures.canvas import (
 from materiality.placement import Placement
 from materiality.study import Pillar, Threshold, ThresholdRule, Top
 from materiality.tiers import Zone
+from materiality.wording import Message, Words, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,10 +58,10 @@ COLOURS = {
     NO_PILLAR: "#44505c",
 }
 THRESHOLD_WORDS = {
-    ThresholdRule.MEAN: "the mean of the scores",
-    ThresholdRule.MEDIAN: "the median of the scores",
-    ThresholdRule.MIDPOINT: "the middle of the scale",
-    ThresholdRule.LARGEST_GAP: "the largest gap between scores",
+    ThresholdRule.MEAN: Message("the mean of the scores"),
+    ThresholdRule.MEDIAN: Message("the median of the scores"),
+    ThresholdRule.MIDPOINT: Message("the middle of the scale"),
+    ThresholdRule.LARGEST_GAP: Message("the largest gap between scores"),
 }
 BODY = (0.075, 0.115, 0.9, 0.775)
 BODY_BESIDE_KEY = (0.075, 0.115, 0.645, 0.775)
@@ -68,7 +69,6 @@ KEY_LEFT, KEY_WIDTH = 0.735, 40
 KEY_LINES = 46
 """Lines that the key has room for."""
 NUMBER_SIZE = 10.5
-TIER_NAMES = ("Tier 1", "Tier 2", "Tier 3")
 FIGURE_SPACE = "\u2007"
 """As wide as a digit."""
 
@@ -104,7 +104,7 @@ def draw_matrix(
     shown = points.dropna(subset=["x", "y"]) if group is None else group_view(assessment, group)
     if group is not None and shown.empty:
         raise ValueError(f"nothing that group {group!r} answered may be shown")
-    numbers = issue_numbers(assessment)
+    tongue, numbers = words(assessment.study.language), issue_numbers(assessment)
     labels = [str(numbers[row]) for row in shown.index] if numbered else [shorten(label) for label in shown["label"]]
     with house_style(said_by(assessment.study)):
         figure = Figure(figsize=INCHES, dpi=LAYOUT_DPI)
@@ -117,9 +117,12 @@ def draw_matrix(
         rings = rings_of(axes, shown)
         open_still = _borderline(assessment, shown) if group is None else np.zeros(len(shown), np.bool_)
         draw_dots(axes, shown, rings, open_still)
-        _headings(figure, axes, assessment, group)
-        legend(figure, shown, borderline=bool(open_still.any()))
-        note(figure, assessment, _note(assessment, points, shown, rings, group, ellipses))
+        _headings(figure, axes, assessment, group, tongue)
+        legend(figure, shown, tongue, borderline=bool(open_still.any()))
+        if group is None:
+            note(figure, assessment, tongue, _note(assessment, shown, rings, tongue, ellipses=ellipses))
+        else:
+            note(figure, assessment, tongue, _note_of_group(assessment, points, shown, rings, tongue, group))
         placement = label_dots(
             axes,
             canvas,
@@ -129,9 +132,10 @@ def draw_matrix(
             size=NUMBER_SIZE if numbered else LABEL_SIZE,
         )
         if group is None:
-            _name_zones(figure, axes, canvas, assessment, shown, DOT_RADIUS * max(rings, default=1.0), placement)
+            radius = DOT_RADIUS * max(rings, default=1.0)
+            _name_zones(figure, axes, canvas, assessment, shown, radius, placement, _zone_names(assessment, tongue))
         if numbered:
-            draw_key(figure, assessment, numbers[shown.index], by_tier=group is None)
+            draw_key(figure, assessment, numbers[shown.index], tongue, by_tier=group is None)
         figure.label_placement = placement  # type: ignore[attr-defined]
     return figure
 
@@ -252,76 +256,89 @@ def draw_dots(
         )
 
 
-def _headings(figure: Figure, axes: Axes, assessment: Assessment, group: str | None) -> None:
+def _headings(figure: Figure, axes: Axes, assessment: Assessment, group: str | None, tongue: Words) -> None:
     if group is None:
-        axis_labels(axes, assessment)
-        title(figure, assessment)
+        axis_labels(axes, assessment, tongue)
+        title(figure, assessment, tongue)
         return
     study = assessment.study
     name = next(one.name for one in study.groups if one.id == group)
-    across, up = ("" if asks(assessment, axis, group) else "; all groups" for axis in (study.x, study.y))
-    axis_labels(axes, assessment, (across, up))
-    title(figure, assessment, f": as seen by {name}")
+    axis_labels(axes, assessment, tongue, (asks(assessment, study.x, group), asks(assessment, study.y, group)))
+    title(figure, assessment, tongue, tongue.say("as seen by %(group)s", group=name))
 
 
 def _note(
-    assessment: Assessment,
-    points: pd.DataFrame,
-    shown: pd.DataFrame,
-    rings: Sequence[float],
-    group: str | None,
-    ellipses: bool,
-) -> str:
-    study, matrix = assessment.study, assessment.matrix
-    said = []
-    if group is None:
-        cells = assessment.sample.moments.cells
-        said.append(f"{int(assessment.sample.moments.stack('n').sum()) if cells else 0:,} respondents.")
-    said.append(f"Bars: {study.confidence:.0%} intervals.")
-    if group is None and ellipses:
-        said.append(f"Ellipses: both scores at once, {study.confidence:.0%}.")
-    said.append(thresholds_words(assessment))
-    if group is None:
-        said.append(f"Shaded: {'above both and above one' if matrix.clusters else 'tier 1 and, paler, tier 2'}.")
-        if _borderline(assessment, shown).any():
-            said.append("White centre: borderline, the answers leave open whether it is material.")
+    assessment: Assessment, shown: pd.DataFrame, rings: Sequence[float], tongue: Words, *, ellipses: bool
+) -> list[str]:
+    level, moments = f"{assessment.study.confidence:.0%}", assessment.sample.moments
+    said = [
+        tongue.say("%(n)s respondents.", n=f"{int(moments.stack('n').sum()) if moments.cells else 0:,}"),
+        tongue.say("Bars: %(level)s intervals.", level=level),
+    ]
+    if ellipses:
+        said.append(tongue.say("Ellipses: both scores at once, %(level)s.", level=level))
+    said.append(thresholds_words(assessment, tongue))
+    if assessment.matrix.clusters:
+        said.append(tongue.gettext("Shaded: above both and above one."))
     else:
-        said += [f"Axis “{study.axes[axis].label or axis}” does not ask this group and shows all groups."
-                 for axis in (study.x, study.y) if not asks(assessment, axis, group)]  # fmt: skip
-    if together := sum(ring > 1 for ring in rings):
-        said.append(f"Rings: {together} dot{'s' if together > 1 else ''} under another.")
-    why = "want of ratings" if group is None else "want of ratings that may be shown"
-    return " ".join(said) + not_shown(points, shown.index, why)
+        said.append(tongue.gettext("Shaded: tier 1 and, paler, tier 2."))
+    if _borderline(assessment, shown).any():
+        said.append(tongue.gettext("White centre: borderline, the answers leave open whether it is material."))
+    return said + _rings_words(rings, tongue) + not_shown(assessment.matrix.points, shown.index, tongue)
 
 
-def thresholds_words(assessment: Assessment) -> str:
+def _note_of_group(
+    assessment: Assessment, points: pd.DataFrame, shown: pd.DataFrame, rings: Sequence[float], tongue: Words, group: str
+) -> list[str]:
+    study = assessment.study
+    said = [
+        tongue.say("Bars: %(level)s intervals.", level=f"{study.confidence:.0%}"),
+        thresholds_words(assessment, tongue),
+    ]
+    for axis in (study.x, study.y):
+        if not asks(assessment, axis, group):
+            label = study.axes[axis].label or axis
+            said.append(tongue.say("Axis “%(axis)s” does not ask this group and shows all groups.", axis=label))
+    said += _rings_words(rings, tongue)
+    if missing := points.loc[~points.index.isin(shown.index), "label"].tolist():
+        said.append(tongue.say("Not shown, for want of ratings that may be shown: %(issues)s.", issues=missing))
+    return said
+
+
+def _rings_words(rings: Sequence[float], tongue: Words) -> list[str]:
+    together = sum(ring > 1 for ring in rings)
+    message = tongue.ngettext("Rings: %(n)s dot under another.", "Rings: %(n)s dots under another.", together)
+    return [message % {"n": together}] if together else []
+
+
+def thresholds_words(assessment: Assessment, tongue: Words) -> str:
     """Where the thresholds lie, and what sets them."""
     study, matrix = assessment.study, assessment.matrix
-    across, up = (
-        f"{value:.2f} ({_threshold_words(rule)})"
-        for value, rule in (
-            (line, study.threshold(axis))
-            for line, axis in ((matrix.x_threshold, study.x), (matrix.y_threshold, study.y))
-        )
+    return tongue.say(
+        "Dashed: thresholds, %(x)s (%(why_x)s) across and %(y)s (%(why_y)s) up.",
+        x=f"{matrix.x_threshold:.2f}",
+        why_x=_threshold_words(study.threshold(study.x)),
+        y=f"{matrix.y_threshold:.2f}",
+        why_y=_threshold_words(study.threshold(study.y)),
     )
-    return f"Dashed: thresholds, {across} across and {up} up."
 
 
-def _threshold_words(rule: Threshold) -> str:
+def _threshold_words(rule: Threshold) -> Message:
     if isinstance(rule, Top):
-        return f"below the top {rule.count}"
-    return THRESHOLD_WORDS[rule] if isinstance(rule, ThresholdRule) else "given"
+        return Message("below the top %(n)s", n=rule.count)
+    return THRESHOLD_WORDS[rule] if isinstance(rule, ThresholdRule) else Message("given")
 
 
-def legend(figure: Figure, points: pd.DataFrame, *, borderline: bool) -> None:
+def legend(figure: Figure, points: pd.DataFrame, tongue: Words, *, borderline: bool) -> None:
     """What the markers mean."""
     looks: list[tuple[str, dict[str, Any]]] = [
-        (pillar.capitalize(), {"marker": MARKERS[pillar], "color": COLOURS[pillar]})
+        (tongue.gettext(pillar).capitalize(), {"marker": MARKERS[pillar], "color": COLOURS[pillar]})
         for pillar in MARKERS
         if pillar and (points["pillar"] == pillar).any()
     ]
     if borderline:
-        looks.append(("Borderline", {"marker": "o", "color": INK, "markerfacecolor": "white", "markeredgewidth": 1.4}))
+        hollow = {"marker": "o", "color": INK, "markerfacecolor": "white", "markeredgewidth": 1.4}
+        looks.append((tongue.gettext("Borderline"), hollow))
     if looks:
         figure.legend(
             handles=[Line2D([], [], linestyle="", markersize=6.5, label=label, **look) for label, look in looks],
@@ -335,6 +352,14 @@ def legend(figure: Figure, points: pd.DataFrame, *, borderline: bool) -> None:
         )
 
 
+def _zone_names(assessment: Assessment, tongue: Words) -> tuple[str, str, str]:
+    """Of what lies above both thresholds, above one, and above none."""
+    if assessment.matrix.clusters:
+        return tongue.gettext("Above both"), tongue.gettext("Above one"), tongue.gettext("Above none")
+    first, second, third = (tongue.say("Tier %(number)s", number=number) for number in (1, 2, 3))
+    return first, second, third
+
+
 def _name_zones(
     figure: Figure,
     axes: Axes,
@@ -343,8 +368,9 @@ def _name_zones(
     points: pd.DataFrame,
     radius: float,
     placement: Placement,
+    names: tuple[str, str, str],
 ) -> None:
-    both, one, none = ("Above both", "Above one", "Above none") if assessment.matrix.clusters else TIER_NAMES
+    both, one, none = names
     to_pixels = axes.transData
     dots = to_pixels.transform(points[["x", "y"]].to_numpy(float)).reshape(-1, 2)
     ends = points[["x_low", "y", "x_high", "y", "x", "y_low", "x", "y_high"]].to_numpy(float)
@@ -372,10 +398,10 @@ def _name_zones(
     )
 
 
-def draw_key(figure: Figure, assessment: Assessment, numbers: pd.Series, *, by_tier: bool) -> None:
+def draw_key(figure: Figure, assessment: Assessment, numbers: pd.Series, tongue: Words, *, by_tier: bool) -> None:
     """The numbers and names of issues, at the side; under their tiers if `by_tier`."""
     for room in (2, 1):
-        lines = _key_lines(assessment, numbers, room, by_tier=by_tier)
+        lines = _key_lines(assessment, numbers, room, tongue, by_tier=by_tier)
         if len(lines) <= KEY_LINES:
             break
     top, bottom = BODY[1] + BODY[3] - 0.008, BODY[1]
@@ -391,17 +417,22 @@ def draw_key(figure: Figure, assessment: Assessment, numbers: pd.Series, *, by_t
         )
 
 
-def _key_lines(assessment: Assessment, numbers: pd.Series, room: int, *, by_tier: bool) -> list[tuple[str, bool]]:
+def _key_lines(
+    assessment: Assessment, numbers: pd.Series, room: int, tongue: Words, *, by_tier: bool
+) -> list[tuple[str, bool]]:
     """The lines of a key, and which are headings; a name takes `room` lines at most."""
     tiers, names = assessment.matrix.points["tier"].astype(float), assessment.matrix.points["label"].tolist()
-    word = "Cluster" if assessment.matrix.clusters else "Tier"
     lines: list[tuple[str, bool]] = []
     latest = np.nan
     for row in numbers.sort_values().index:
         tier = float(tiers[row])
         if by_tier and np.isfinite(tier) and tier != latest:
             latest = tier
-            lines += [("", False)] * bool(lines) + [(f"{word} {tier:g}", True)]
+            if assessment.matrix.clusters:
+                heading = tongue.say("Cluster %(number)s", number=f"{tier:g}")
+            else:
+                heading = tongue.say("Tier %(number)s", number=f"{tier:g}")
+            lines += [("", False)] * bool(lines) + [(heading, True)]
         first, *others = wrapped(names[row], KEY_WIDTH, room).split("\n")
         lines.append((f"{numbers[row]}".rjust(2, FIGURE_SPACE) + FIGURE_SPACE + first, False))
         lines += [(FIGURE_SPACE * 3 + more, False) for more in others]

@@ -33,6 +33,7 @@ from materiality.figures.matrix import (
     legend,
     thresholds_words,
 )
+from materiality.wording import Words, words
 
 PANELS = 10
 """Groups beside each other at most."""
@@ -55,7 +56,7 @@ def draw_matrix_by_group(assessment: Assessment) -> Figure:
     views = {one.id: points for one in study.groups if len(points := group_view(assessment, one.id))}
     if not views:
         raise ValueError("nothing that a single group answered may be shown")
-    numbers = issue_numbers(assessment)
+    tongue, numbers = words(study.language), issue_numbers(assessment)
     drawn = dict(list(views.items())[:PANELS])
     everything = pd.concat(drawn.values())
     names = {group.id: group.name for group in study.groups}
@@ -88,12 +89,12 @@ def draw_matrix_by_group(assessment: Assessment) -> Figure:
             placements.append(
                 label_dots(axes, canvas, points, labels, radius, bars=False, size=PANEL_NUMBER, veiled=False)
             )
-        title(figure, assessment, ": as each group sees it")
-        figure.text(0.3975, 0.062, axis_words(study, study.x), ha="center", fontsize=10)
-        figure.text(0.022, 0.5, axis_words(study, study.y), va="center", rotation=90, fontsize=10)
-        legend(figure, everything, borderline=False)
-        note(figure, assessment, _panels_note(assessment, drawn, list(views)[PANELS:]))
-        draw_key(figure, assessment, numbers[numbers.index.isin(everything.index)], by_tier=False)
+        title(figure, assessment, tongue, tongue.gettext("as each group sees it"))
+        figure.text(0.3975, 0.062, axis_words(study, study.x, tongue), ha="center", fontsize=10)
+        figure.text(0.022, 0.5, axis_words(study, study.y, tongue), va="center", rotation=90, fontsize=10)
+        legend(figure, everything, tongue, borderline=False)
+        note(figure, assessment, tongue, _panels_note(assessment, drawn, list(views)[PANELS:], tongue))
+        draw_key(figure, assessment, numbers[numbers.index.isin(everything.index)], tongue, by_tier=False)
         figure.label_placement = placements  # type: ignore[attr-defined]
     return figure
 
@@ -104,18 +105,28 @@ def _mark(assessment: Assessment, group: str) -> str:
     return "".join(f" {mark}" for mark, axis in zip(MARKS, axes, strict=True) if not asks(assessment, axis, group))
 
 
-def _panels_note(assessment: Assessment, drawn: dict[str, pd.DataFrame], others: list[str]) -> str:
+def _panels_note(assessment: Assessment, drawn: dict[str, pd.DataFrame], others: list[str], tongue: Words) -> list[str]:
     names = {group.id: group.name for group in assessment.study.groups}
-    said = ["Intervals are left out; each group’s own matrix has them.", thresholds_words(assessment)]
+    said = [
+        tongue.gettext("Intervals are left out; each group’s own matrix has them."),
+        thresholds_words(assessment, tongue),
+    ]
     marks = "".join(_mark(assessment, group) for group in drawn)
-    for mark, way in zip(MARKS, ("across", "up"), strict=True):
-        if mark in marks:
-            said.append(f"{mark} The axis {way} does not ask this group and shows the scores of all groups.")
+    of_marks = (
+        tongue.gettext("† The axis across does not ask this group and shows the scores of all groups."),
+        tongue.gettext("‡ The axis up does not ask this group and shows the scores of all groups."),
+    )
+    said += [sentence for mark, sentence in zip(MARKS, of_marks, strict=True) if mark in marks]
     label = assessment.matrix.points["label"]
     for group, points in drawn.items():
-        missing = label[label.index.difference(points.index, sort=False)]
-        if len(missing):
-            said.append(f"Not shown of {names[group]}, for want of ratings that may be shown: {', '.join(missing)}.")
+        if missing := label[label.index.difference(points.index, sort=False)].tolist():
+            said.append(
+                tongue.say(
+                    "Not shown of %(group)s, for want of ratings that may be shown: %(issues)s.",
+                    group=names[group],
+                    issues=missing,
+                )
+            )
     if others:
-        said.append(f"Groups without a panel here: {', '.join(names[group] for group in others)}.")
-    return " ".join(said)
+        said.append(tongue.say("Groups without a panel here: %(groups)s.", groups=[names[group] for group in others]))
+    return said

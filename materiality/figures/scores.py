@@ -27,6 +27,7 @@ from materiality.figures.sheet import (
 )
 from materiality.sensitivity import UNCERTAIN
 from materiality.study import COMBINED
+from materiality.wording import Message, Words, words
 
 GAP, HEADS = 0.25, 0.55
 """Inches between panels, and above them."""
@@ -41,16 +42,21 @@ def draw_ranks(assessment: Assessment) -> Figure:
     ValueError
         If no issue has a rank.
     """
-    ranks, ids, names = assessment.ranks, in_order(assessment), names_of(assessment)
+    tongue = words(assessment.study.language)
+    ranks, ids, names = assessment.ranks, in_order(assessment), names_of(assessment, tongue)
     if ranks["rank"].isna().all():
         raise ValueError("no issue has a rank, so there is nothing to draw")
-    note = (
-        f"Dots: ranks, 1 the highest score. Thin lines: the true ranks of all issues lie within theirs at once, with "
-        f"{assessment.study.confidence:.4g} confidence. Thick bars: of each issue looked at by itself. Issues stand in "
-        "the order of both axes together."
-    )
+    note = [
+        tongue.gettext("Dots: ranks, 1 the highest score."),
+        tongue.say(
+            "Thin lines: the true ranks of all issues lie within theirs at once, with %(level)s confidence.",
+            level=f"{assessment.study.confidence:.4g}",
+        ),
+        tongue.gettext("Thick bars: of each issue looked at by itself."),
+        tongue.gettext("Issues stand in the order of both axes together."),
+    ]
     with house_style(letters(assessment)):
-        sheet = begin(assessment, ": ranks", note, len(ids) * ROW + HEADS)
+        sheet = begin(assessment, tongue, tongue.gettext("ranks"), note, len(ids) * ROW + HEADS)
         top = HEAD + HEADS
         sheet.name_rows([names[f"issue:{one}"] for one in ids], top)
         for place, axis in enumerate((COMBINED, *matrix_axes(assessment))):
@@ -85,18 +91,19 @@ def draw_rank_acceptability(assessment: Assessment, uncertain: str = "weights an
     """
     if uncertain not in UNCERTAIN:
         raise ValueError(f"uncertain is {uncertain!r}; it has to be one of {', '.join(map(repr, UNCERTAIN))}")
-    table, ids, names = assessment.acceptability.ranks, in_order(assessment), names_of(assessment)
+    tongue = words(assessment.study.language)
+    table, ids, names = assessment.acceptability.ranks, in_order(assessment), names_of(assessment, tongue)
     table = table[table["uncertain"] == uncertain]
     if table.empty:
         raise ValueError("no issue has a rank, so there is nothing to draw")
     most = float(np.ceil(10 * table["share"].max() - 1e-9) / 10)
     with house_style(letters(assessment)):
-        sheet = begin(
-            assessment, ": how often an issue takes a rank", _drawn(assessment, uncertain), len(ids) * ROW + HEADS
-        )
+        about, note = tongue.gettext("how often an issue takes a rank"), _drawn(assessment, uncertain, tongue)
+        sheet = begin(assessment, tongue, about, note, len(ids) * ROW + HEADS)
         top = HEAD + HEADS
         sheet.name_rows([names[f"issue:{one}"] for one in ids], top)
-        sheet.shade_key(EDGE + NAMES - 0.1, top - 0.35, "Share of the draws", ("over 0 %", f"{100 * most:.0f} %"))
+        ends = tongue.say("over 0 %%"), tongue.say("%(share)s %%", share=f"{100 * most:.0f}")
+        sheet.shade_key(EDGE + NAMES - 0.1, top - 0.35, tongue.gettext("Share of the draws"), ends)
         for place, axis in enumerate((COMBINED, *matrix_axes(assessment))):
             left = EDGE + NAMES + place * (PANEL + GAP)
             sheet.head_panel(left, top, names[f"axis:{axis}"], PANEL)
@@ -108,20 +115,29 @@ def draw_rank_acceptability(assessment: Assessment, uncertain: str = "weights an
     return sheet.figure
 
 
-def _drawn(assessment: Assessment, uncertain: str) -> str:
+def _drawn(assessment: Assessment, uncertain: str, tongue: Words) -> list[str]:
     """What the draws are of, in words."""
-    given, vary = uncertain.startswith("weights"), 100 * assessment.study.robustness.weights_vary
-    of_weights = (
-        f"weights of the groups around the study’s (each varies by about {vary:.4g} % of itself)"
-        if given
-        else "any weights of the groups at all"
-    )
-    of_answers = "answers within their sampling error"
-    drawn = [of_weights] * ("weights" in uncertain) + [of_answers] * ("answers" in uncertain)
-    return (
-        f"Draws of {' and of '.join(drawn)}. The darker, the more of the draws give the issue this rank; 1 is the "
-        "highest score. Issues stand in the order of both axes together."
-    )
+    vary = f"{100 * assessment.study.robustness.weights_vary:.4g}"
+    drawn = {
+        "answers": Message("Draws of answers within their sampling error."),
+        "weights": Message(
+            "Draws of weights of the groups around the study’s (each varies by about %(vary)s %% of itself).", vary=vary
+        ),
+        "weights and answers": Message(
+            "Draws of weights of the groups around the study’s (each varies by about %(vary)s %% of itself) and of "
+            "answers within their sampling error.",
+            vary=vary,
+        ),
+        "any weights": Message("Draws of any weights of the groups at all."),
+        "any weights and answers": Message(
+            "Draws of any weights of the groups at all and of answers within their sampling error."
+        ),
+    }
+    return [
+        tongue.said(drawn[uncertain]),
+        tongue.gettext("The darker, the more of the draws give the issue this rank; 1 is the highest score."),
+        tongue.gettext("Issues stand in the order of both axes together."),
+    ]
 
 
 def rank_ticks(count: int) -> list[int]:

@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from materiality.assessment import Assessment
-from materiality.figures.canvas import LABEL_SIZE, LAYOUT_DPI, QUIET, said_by, title, wrapped
+from materiality.figures.canvas import LABEL_SIZE, LAYOUT_DPI, QUIET, said_by, small_print, title, wrapped
 from materiality.study import COMBINED
+from materiality.wording import Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,23 +116,21 @@ class Sheet:
         self.write(right - 1.08, y, ends[0], size=NOTE_SIZE, width=0.7, ha="right", color=QUIET)
 
 
-def begin(assessment: Assessment, addition: str, note: str, body: float) -> Sheet:
-    """A sheet with its title above and its note below, and `body` inches between them.
+def begin(assessment: Assessment, tongue: Words, about: str, sentences: Iterable[str], body: float) -> Sheet:
+    """A sheet with its title above and the sentences of its note below, and `body` inches between them.
 
     To be called within `house_style`.
     """
     figure = Figure(figsize=(WIDTH, 1.0), dpi=LAYOUT_DPI)
     canvas = FigureCanvasAgg(figure)
-    if assessment.simulated:
-        note = "Simulated answers, not a real survey. " + note
     below = figure.text(EDGE / WIDTH, 0, "", fontsize=NOTE_SIZE, color=QUIET, va="bottom")
     across = WIDTH - 2 * EDGE
-    fit(below, note, across, NOTE_LINES, canvas)
+    fit(below, small_print(assessment, tongue, sentences), across, NOTE_LINES, canvas)
     lines = below.get_text().count("\n") + 1
     height = HEAD + body + 0.3 + lines * NOTE_SIZE * LINE / 72
     figure.set_size_inches(WIDTH, height)
     below.set_y(0.12 / height)
-    title(figure, assessment, addition)
+    title(figure, assessment, tongue, about)
     above = figure.texts[-1]
     above.set_position((EDGE / WIDTH, 1 - 0.36 / height))
     words = above.get_text()
@@ -184,19 +183,19 @@ def in_order(assessment: Assessment) -> list[str]:
     return [str(table["issue"].iloc[k]) for k in np.argsort(rank, kind="stable")]
 
 
-def names_of(assessment: Assessment) -> dict[str, str]:
+def names_of(assessment: Assessment, tongue: Words) -> dict[str, str]:
     """Names of issues, groups and axes by kind and id: `issue:…`, `group:…`, `axis:…`."""
     study = assessment.study
     return {
         **{f"issue:{issue.id}": issue.name for issue in study.issues},
         **{f"group:{group.id}": group.name for group in study.groups},
         **{f"axis:{axis}": found.label or axis for axis, found in study.axes.items()},
-        f"axis:{COMBINED}": "Both axes together",
+        f"axis:{COMBINED}": tongue.gettext("Both axes together"),
     }
 
 
 def letters(assessment: Assessment, *more: str) -> str:
-    """All that a figure may say in the study's own words."""
+    """All that a figure may say, the words of the study's scale with it."""
     return "".join([said_by(assessment.study), *assessment.study.scale.labels, *more])
 
 

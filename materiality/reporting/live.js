@@ -5,17 +5,18 @@ const Live = (() => {
   const ROUNDING = 1e-9;
   const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-  // One axis's scores with their intervals at given group weights; null where no group has a mean.
-  function scores(data, place, weights) {
-    const axis = data.axes[place], rest = data.groups.length, span = data.high - data.low;
+  // One axis's scores with their intervals at given group weights; null where no group has a mean. Where something of
+  // the axis is hidden the scores are those of the study, unless one group is looked at alone.
+  function scores(data, place, weights, alone = false) {
+    const axis = data.axes[place], span = data.high - data.low;
+    if (axis.fixed && !alone) return axis.fixed.map((one) => one && {...one, share: new Map()});
     return data.issues.map((_, issue) => {
-      const more = axis.rest[issue], of = [];
+      const of = [];
       axis.mean[issue].forEach((mean, g) => { if (mean !== null && weights[g] > 0) of.push(g); });
-      const total = sum(of.map((g) => weights[g])) + (more ? more.weight : 0);
+      const total = sum(of.map((g) => weights[g]));
       if (!(total > 0)) return null;
       const s = {mean: 0, below: 0, above: 0, below2: 0, above2: 0, half2: 0, cut: 0, lean: 0, spread: 0, imagined: 0,
         seen: 0, own: 0, n: 0};
-      if (more) for (const key in s) s[key] = more[key];
       for (const g of of) {
         const w = weights[g], below = axis.below[issue][g], above = axis.above[issue][g], cut = axis.cut[issue][g];
         const imagined = axis.imagined[issue][g], seen = axis.seen[issue][g], spread = imagined + seen, w2 = w * w;
@@ -34,7 +35,6 @@ const Live = (() => {
         s.n += axis.n[issue][g];
       }
       const share = new Map(of.map((g) => [g, weights[g] / total]));
-      if (more) share.set(rest, 1 / total);
       let variance = 0;
       const parts = new Map();
       for (const [g, h, covariance] of axis.taylor[issue]) {
@@ -56,7 +56,7 @@ const Live = (() => {
       const clip = (x) => Math.min(Math.max(data.low + span * x, data.low), data.high);
       let pieces = 0, usable = 0;
       for (const [g, part] of parts) {
-        const df = g === rest ? more.df : axis.df[issue][g];
+        const df = axis.df[issue][g];
         if (df > 0) { pieces += part * part / df; usable += part; }
       }
       if (axis.lonely.length) for (const g of of) variance += share.get(g) ** 2 * axis.lonely[issue][g];

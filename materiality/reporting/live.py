@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from materiality.assessment import Assessment
-from materiality.estimates import Pieces, pieces, rating_variances
+from materiality.estimates import Pieces, pieces, pooled_variances
 from materiality.groups import hidden_means, population_of
-from materiality.stats import satterthwaite_df
-from materiality.study import GroupWeighting, Threshold, ThresholdRule, TierMethod, Top
+from materiality.study import Threshold, ThresholdRule, TierMethod, Top
 
 FloatArray = NDArray[np.float64]
 DIGITS = 13
@@ -28,17 +27,20 @@ def live_data(assessment: Assessment) -> dict[str, Any]:
     """The numbers from which the page works out scores, intervals and tiers for any group weights and thresholds.
 
     Scores are sums over a group's `means`, and so are the squares and products that intervals are made of
-    (`intervals.score_interval`). Groups whose mean of an issue is hidden are there as sums over all of them alone
-    (`rest`), at the study's weights; their sliders are locked.
+    (`intervals.score_interval`). On an axis with a hidden group, the page has the scores as the tables publish them
+    and cannot move its weights: sums over the hidden groups alone, split by what they are for, would give their answers
+    away to whoever tries all answers that a small group can have given.
 
     Returns
     -------
     dict
-        `low`, `high`, `z` (normal quantile of the confidence), `issues`, `groups`, `axes` (x, then y: asked groups,
-        weights, locked groups, threshold rule, and per issue and group `mean`, `below`, `above`, `cut`, `imagined`,
-        `seen`, `own`, `df`, `n`; null where there is none or it is hidden; `rest` per issue), `taylor` (variances, and
-        covariances of groups that share people), `blocks` (the joint covariance, as base64 of 32-bit numbers), `run`
-        (what the run itself found), `words`.
+        `low`, `high`, `z` (normal quantile of the confidence), `confidence`, `seed`, `both` (whether above both
+        thresholds is material, rather than above one), `clusters` (whether tiers are clusters), `issues`, `groups`,
+        `axes` (x, then y), `blocks` (the joint covariance, as base64 of 32-bit numbers) and `run` (what the run itself
+        found). An axis has `weights`, their `weighting` (where they come from), its `threshold` rule, and per issue:
+        `mean`, `n`, `df`, `below`, `above`, `cut`, `imagined`, `seen`, `own` of each group (null where there is none or
+        it is `hidden`), `lonely` (the variance that a mean of one unit borrows), `people` (who rated), `taylor`
+        (variances, and covariances of groups that share people), and `fixed` (the scores where a group is hidden).
     """
     study = assessment.study
     parts = pieces(
@@ -97,7 +99,7 @@ def _rounded(value: Any) -> Any:
 
 
 class _Units:
-    """Means that the page may know of by themselves, and per score the sum of those that it may not."""
+    """Means that the page may know; where one of an axis is hidden, its scores are there as published, and stay."""
 
     def __init__(self, assessment: Assessment, parts: Pieces) -> None:
         study, sample = assessment.study, assessment.sample
@@ -113,18 +115,16 @@ class _Units:
         hidden = hidden_means(study, sample)[:, self.questions].transpose(1, 2, 0)
         self.entry = np.where(asked & ~hidden, of, -1)
         """Of each mean among the pieces, shape (axes, issues, groups); −1 where there is none to show."""
-        self.rest = np.where(asked & hidden, of, -1)
-        self.locked = np.asarray((asked & hidden).any(axis=1), np.bool_)
+        self.hidden = np.asarray(asked & hidden & (of >= 0), np.bool_)
+        self.estimates = assessment.estimates
         self.people = assessment.estimates.n.reshape(len(study.axes), issues)[self.places]
         self.of_unit = self._of_unit(groups, issues)
 
     def _of_unit(self, groups: int, issues: int) -> FloatArray:
-        """What each unit is of the pieces, shape (groups + 1, axes · issues, pieces); the last is the rest."""
-        found = np.zeros((groups + 1, 2 * issues, len(self.parts.mean)))
+        """Which of the pieces each group's mean is, shape (groups, axes · issues, pieces)."""
+        found = np.zeros((groups, 2 * issues, len(self.parts.mean)))
         for axis, issue, group in np.argwhere(self.entry >= 0):
             found[group, axis * issues + issue, self.entry[axis, issue, group]] = 1.0
-        for axis, issue, group in np.argwhere(self.rest >= 0):
-            found[groups, axis * issues + issue, self.rest[axis, issue, group]] = self.weights[axis, group]
         return found
 
     def axis(self, place: int) -> dict[str, Any]:
@@ -139,9 +139,9 @@ class _Units:
         return {
             "id": name,
             "name": axis.label or name,
-            "given": axis.group_weights is GroupWeighting.GIVEN,
+            "weighting": axis.group_weights.value,
             "weights": self.weights[place].tolist(),
-            "locked": self.locked[place].tolist(),
+            "hidden": self.hidden[place].tolist(),
             "threshold": _rule(study.threshold(name)),
             "mean": table(self.parts.mean),
             "n": [[int(self.parts.n[k]) if k >= 0 else None for k in row] for row in shown],
@@ -150,38 +150,31 @@ class _Units:
             **{field: table(getattr(reaches, field)) for field in ("below", "above", "cut", "imagined", "seen", "own")},
             "lonely": self._lonely(place),
             "taylor": self._taylor(place),
-            "rest": [self._rest(place, issue) for issue in range(len(study.issues))],
+            "fixed": self._fixed(place),
         }
 
-    def _rest(self, place: int, issue: int) -> dict[str, float] | None:
-        """The hidden groups' joint part in one score; nothing where none is hidden."""
-        groups = np.flatnonzero(self.rest[place, issue] >= 0)
-        if not len(groups):
+    def _fixed(self, place: int) -> list[dict[str, Any] | None] | None:
+        """The scores as `tables/scores.csv` has them, for an axis on which something is hidden; else nothing."""
+        if not self.hidden[place].any():
             return None
-        of, weight = self.rest[place, issue, groups], self.weights[place, groups]
-        reaches = self.parts.reaches
-        below, above, cut = reaches.below[of], reaches.above[of], reaches.cut[of]
-        imagined, own = reaches.imagined[of], reaches.own[of]
-        spread = imagined + reaches.seen[of]
-        sums = {
-            "weight": weight,
-            "mean": weight * self.parts.mean[of],
-            "below": weight * below,
-            "above": weight * above,
-            "below2": (weight * below) ** 2,
-            "above2": (weight * above) ** 2,
-            "half2": weight**2 * (((below + above) / 2) ** 2 + cut),
-            "cut": weight**4 * cut * spread,
-            "lean": weight**3 * (above - below) / 2 * spread,
-            "spread": weight**2 * spread,
-            "imagined": weight**4 * spread * imagined,
-            "seen": weight**2 * reaches.seen[of],
-            "own": weight**2 * own,
-            "n": self.parts.n[of],
-        }
-        found = {name: float(np.sum(values)) for name, values in sums.items()}
-        variance = weight**2 * np.diag(self.parts.covariance)[of]
-        return {**found, "df": float(satterthwaite_df(variance[:, None], np.nan_to_num(self.parts.df[of]))[0])}
+
+        def published(value: float) -> float:
+            return float(f"{value:.10g}")
+
+        found = self.estimates
+        at = self.places[place] * len(self.study.issues) + np.arange(len(self.study.issues))
+        return [
+            {
+                "value": published(found.values[k]),
+                "low": published(found.low[k]),
+                "high": published(found.high[k]),
+                "n": found.n[k],
+                "unreliable": found.unreliable[k],
+            }
+            if np.isfinite(found.values[k])
+            else None
+            for k in at
+        ]
 
     def _taylor(self, place: int) -> list[list[list[float]]]:
         """Per issue the covariances between units that are not 0: one unit, the other, covariance."""
@@ -195,24 +188,21 @@ class _Units:
         return found
 
     def _lonely(self, place: int) -> list[list[float]]:
-        """Per issue and group the variance that a mean of one rating borrows; empty where there is no such mean."""
-        lone = np.logical_and(self.entry[place] >= 0, self.parts.reaches.df[self.entry[place]] == 0)
-        if not lone.any():
+        """Per issue and group the variance that a mean of one unit borrows; empty where there is no such mean."""
+        lent = np.where(self.entry[place] >= 0, self.parts.lent[self.entry[place]], 0.0)
+        if not lent.any() or self.hidden[place].any():
             return []
-        questions = self.questions[place]
-        variances, n = rating_variances(self.sample)[:, questions].T, self.sample.n[:, questions].T
-        df = np.where((self.weights[place] > 0) & np.isfinite(variances), n - 1, 0)
-        total = df.sum(axis=1)
-        pooled = np.divide(
-            (df * np.nan_to_num(variances)).sum(axis=1), total, out=np.zeros(len(total)), where=total > 0
-        )
-        return ((lone & (n == 1)) * pooled[:, None]).tolist()
+        weights = np.broadcast_to(self.weights[place], lent.shape)
+        pooled = np.nan_to_num(pooled_variances(self.sample, self.questions[place], weights))
+        return (lent * pooled[:, None]).tolist()
 
     def blocks(self) -> list[dict[str, Any]] | None:
-        """The joint covariance of all units' means by pairs of units; None where it is too large for a page.
+        """The joint covariance of the means by pairs of groups; None where it is too large, or something is hidden.
 
-        Each block is over the issues of x, then of y; that of a unit with itself is the lower triangle, row by row.
+        Each block is over the issues of x, then of y; that of a group with itself is the lower triangle, row by row.
         """
+        if self.hidden.any():
+            return None
         units = len(self.of_unit)
         live = [u for u in range(units) if self.of_unit[u].any()]
         flat = np.concatenate([self.of_unit[u] for u in live])
@@ -249,7 +239,6 @@ def _run(assessment: Assessment) -> dict[str, Any]:
         "tier": points["tier"].to_numpy(float, na_value=np.nan).tolist(),
         "confidence": points["tier_confidence"].tolist(),
         "zone": [zone.value if zone else None for zone in assessment.matrix.tiers.zone],
-        "thresholds": [assessment.matrix.x_threshold, assessment.matrix.y_threshold],
         "midpoint": study.scale.midpoint,
     }
 
@@ -268,10 +257,16 @@ WORDS = {
     "Escape puts them away. Bars are intervals; joint regions are where both scores of an issue may lie at once.",
     "panel": "The chosen issue",
     "sliders": "What if groups counted for more or less, or the thresholds lay elsewhere?",
+    "about_clusters": "Dots and intervals move at once and are what a run with those settings would give. The tiers "
+    "are clusters, which this page does not find anew. Nothing here changes the study.",
+    "about_still": "Dots, intervals and tiers move at once and are what a run with those settings would give. How sure "
+    "the tiers are this page cannot work out anew. Nothing here changes the study.",
     "about": "Dots, intervals and tiers move at once and are what a run with those settings would give. Confidences "
     "follow after a moment, from draws made on this page. Nothing here changes the study.",
     "study": "These settings as text for the study file",
-    "study_note": "To make them the study’s own, put this in place of the same entries of study.toml and run again.",
+    "study_note": "To make them the study’s own, put these lines under the same headings of study.toml, in place of "
+    "what stands there for the same key (a table such as [axes.name.groups], too); leave the other lines, and run "
+    "again.",
     "unchanged": "# Nothing was moved: these are the study’s own settings.",
     "take_out": "and take out the judges",
     "copy": "Copy",
@@ -281,7 +276,8 @@ WORDS = {
     "thresholds": "Thresholds",
     "weights": "What each group counts for: {axis}",
     "together": "Move a group on both axes together",
-    "locked": "Groups of which something is hidden keep their weights.",
+    "locked": "Something of a small group is hidden on this axis, so its weights stay as they are.",
+    "unknown": "Which issues are borderline is not worked out for these settings.",
     "span": "{low} to {high}",
     "score": "{value} ({span})",
     "ranked": "rank {rank} of {of}",
@@ -323,6 +319,7 @@ WORDS = {
     "one_view": "As {group} see it; thresholds are those of all groups.",
     "not_asked": "They were not asked, or are hidden, on “{axis}”: there, all groups together.",
     "rings": "Rings: {count} dots under another.",
+    "rings_one": "Ring: 1 dot under another.",
     "not_shown": "Not shown, for want of ratings: {issues}.",
     "numbered": "Numbers: see the table.",
     "rule_given": "as the study gives it",
@@ -339,6 +336,8 @@ WORDS = {
     "same": "Every issue keeps its tier.",
     "clusters": "The study’s tiers are clusters, which this page does not find anew.",
     "found": "{count} issues found: {issues}.",
+    "found_many": "{count} issues found, among them {issues}.",
+    "found_none": "No issue found.",
     "found_one": "1 issue found: {issues}.",
 }
 """What the page's script says."""

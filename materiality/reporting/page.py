@@ -73,7 +73,13 @@ def render_report(assessment: Assessment, matrix_svg: bytes, facts: Mapping[str,
     css, script = _inlined(STYLES), _inlined(SCRIPTS)
     tongue = words(study.language)
     told = {key: tongue.gettext(message) for key, message in WORDS.items()}
-    live = {"data": embedded({**live_data(assessment), "words": told}), "words": told}
+    moving = live_data(assessment)
+    live = {
+        "clusters": moving["clusters"],
+        "sure": moving["blocks"] is not None,
+        "data": embedded({**moving, "words": told}),
+        "words": told,
+    }
     context = {
         "css": css,
         "script": script,
@@ -182,8 +188,7 @@ def _inlined(names: Iterable[str]) -> Markup:
 def _policy(css: str, script: str) -> Markup:
     """What the browser may load and run: the one style and the one script of the page, pictures in it, and no more."""
     style, code = (
-        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" if text else "'none'"
-        for text in (css, script)
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in (css, script)
     )
     return Markup(
         f"default-src 'none'; style-src {style}; script-src {code}; img-src data:; base-uri 'none'; form-action 'none'"
@@ -196,7 +201,9 @@ def _data_uri(svg: bytes) -> str:
 
 def _two(value: Any) -> str:
     """Two decimals; a dash where there is nothing."""
-    return "–" if value is None or pd.isna(value) else _signed(f"{value:z.2f}")
+    return (
+        "–" if value is None or pd.isna(value) else _signed(f"{float(f'{value:.12g}'):z.2f}")
+    )  # as the live matrix does
 
 
 def _whole(value: Any) -> str:
@@ -346,6 +353,7 @@ def _on_top(assessment: Assessment) -> list[tuple[str, float]]:
 
 
 def _threshold_words(assessment: Assessment, axis: str) -> str:
+    """What sets an axis's threshold."""
     told = {
         ThresholdRule.MEAN: Message("the mean of the issues’ scores"),
         ThresholdRule.MEDIAN: Message("the median of the issues’ scores"),
@@ -428,7 +436,7 @@ def _joint(assessment: Assessment) -> dict[str, Any]:
 def _weighted(assessment: Assessment) -> dict[str, Any] | None:
     """What weighting did; nothing where every respondent of a group counts the same."""
     study, table = assessment.study, assessment.weighting
-    names = group_names(assessment.study)
+    names = group_names(study)
     raked = table[table["raked"]]
     unequal = (table["design_effect"] > 1 + 1e-9).any()
     if not len(raked) and not unequal:
@@ -470,7 +478,7 @@ def _raked(assessment: Assessment, row: Mapping[str, Any]) -> dict[str, Any]:
 def _concord(assessment: Assessment, axis: str) -> dict[str, Any]:
     """Where the groups of an axis agree and disagree."""
     study = assessment.study
-    issues, groups = issue_names(assessment.study), {**group_names(assessment.study), "": "–"}
+    issues, groups = issue_names(study), {**group_names(study), "": "–"}
     wrong = 1 - study.confidence
     concord = next(one for one in assessment.concords if one.axis == axis)
     means = {(row["group"], row["issue"]): row["estimate"] for row in rows_of(_of_axis(assessment.group_scores, axis))}
@@ -549,7 +557,7 @@ def _alike(w: float) -> str:
 def _unanswered(assessment: Assessment) -> dict[str, Any] | None:
     """Answers that are no rating, and what they could change; nothing where every answer is a rating."""
     table, bounds, study = assessment.nonresponse, assessment.bounds, assessment.study
-    issues, groups = issue_names(assessment.study), group_names(assessment.study)
+    issues, groups = issue_names(study), group_names(study)
     alone = _hidden_alone(table)
     if not (bounds["missing"] > 0).any():
         return None
@@ -711,9 +719,7 @@ def _method(assessment: Assessment) -> dict[str, Any]:
     present = [group for group, n in zip(study.groups, sample.respondents, strict=True) if n]
     corrected = [group.name for group in present if group.population or group.strata]
     return {
-        "raked": [
-            name for group, name in group_names(assessment.study).items() if group in set(assessment.margins["group"])
-        ],
+        "raked": [name for group, name in group_names(study).items() if group in set(assessment.margins["group"])],
         "design": any(export.weight for export in study.responses),
         "trimmed": study.weighting.trim is not None,
         "strata": any(export.stratum for export in study.responses),
@@ -764,7 +770,7 @@ def _flagged(assessment: Assessment) -> dict[str, Any] | None:
     if not len(table):
         return None
     study = assessment.study
-    labels = issue_names(assessment.study)
+    labels = issue_names(study)
     scores = {(row["axis"], row["issue"]): (row["estimate"], row["without_flagged"]) for row in rows_of(table)}
     tiers = table.drop_duplicates("issue").set_index("issue")
     moved = tiers.index[(tiers["tier"] != tiers["tier_without_flagged"]).fillna(value=False)]

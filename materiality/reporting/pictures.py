@@ -120,8 +120,10 @@ class _Others:
     def have_drawn(self, name: str) -> bool:
         """Wait for a figure; False where nobody is going to draw it."""
         while name not in self.done:
-            if name in self.failed or not select.select([self.news], [], [], PATIENCE)[0]:
+            if name in self.failed:
                 return False
+            if not select.select([self.news], [], [], PATIENCE)[0]:
+                self._kill()  # or one of them might still write a file that is drawn here meanwhile
             numbers = os.read(self.news, 64)
             if not numbers:
                 return False
@@ -132,7 +134,11 @@ class _Others:
     def end(self) -> None:
         """See that no process is left."""
         os.close(self.news)
-        for child in self.children:
+        self._kill()
+
+    def _kill(self) -> None:
+        while self.children:
+            child = self.children.pop()
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             with suppress(ChildProcessError):

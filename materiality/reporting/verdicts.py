@@ -10,7 +10,7 @@ import pandas as pd
 
 from materiality.assessment import Assessment
 from materiality.clustering import cluster_tables
-from materiality.figures import METHOD_WORDS
+from materiality.figures import CHOICE_WORDS, METHOD_WORDS, option_words
 from materiality.sensitivity import UNCERTAIN
 from materiality.study import COMBINED, MaterialRule, Study, TierMethod
 from materiality.tiers import Zone
@@ -18,24 +18,6 @@ from materiality.wording import Message
 
 APART = 3
 """Issues that the report names as setting a segment apart."""
-CHOICE_WORDS = {
-    "threshold": Message("threshold"),
-    "rule": Message("rule"),
-    "weights": Message("group weights"),
-    "certainty": Message("certainty asked"),
-    "flagged": Message("flagged rows"),
-    "ratings": Message("ratings"),
-    "missing": Message("missing answers"),
-}
-OPTION_WORDS = {
-    ("threshold", "study"): Message("the study’s"),
-    ("threshold", "midpoint"): Message("middle of the scale"),
-    ("weights", "study"): Message("the study’s"),
-    ("weights", "respondents"): Message("by respondents"),
-    ("ratings", "centred"): Message("less each person’s mean"),
-    ("missing", "lowest"): Message("all at the lowest point"),
-    ("missing", "highest"): Message("all at the highest point"),
-}
 CRITERION_WORDS = {
     "gap": Message("the gap statistic"),
     "silhouette": Message("the silhouette"),
@@ -195,7 +177,7 @@ def _choices(assessment: Assessment) -> dict[str, Any]:
             for choice, several in by_choice.items()
         ],
         "heaviest": [(CHOICE_WORDS[choice], part) for choice, part in sorted(weight.items(), key=lambda one: -one[1])],
-        "columns": [(CHOICE_WORDS[choice], _option(choice, option)) for choice, option in columns],
+        "columns": [(CHOICE_WORDS[choice], option_words(choice, option)) for choice, option in columns],
         "rows": [
             {
                 "label": labels[row["issue"]],
@@ -205,13 +187,6 @@ def _choices(assessment: Assessment) -> dict[str, Any]:
             for row in rows_of(every.sort_values("share", ascending=False, kind="stable"))
         ],
     }
-
-
-def _option(choice: str, option: str) -> str:
-    """An option in words; a certainty, and a word that says enough by itself, as it is."""
-    if option.endswith(" %"):
-        return Message("%(share)s %%", share=option.removesuffix(" %"))
-    return OPTION_WORDS.get((choice, option), option)
 
 
 def _reach(shares: list[float]) -> float:

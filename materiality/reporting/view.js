@@ -8,14 +8,20 @@
   const copy = (state) => ({weights: state.weights.map((one) => one.slice()), thresholds: state.thresholds.slice()});
   const base = Live.evaluate(data, own);
   let state = copy(own), view = "", chosen = null, query = "", current = base, sure = null, placed = null, frame = null;
-  let pending = 0, later = 0, told = "", size = null;
+  let pending = 0, later = 0, told = "", size = null, zones = [];
 
   const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const signed = (text) => text.replace("-", "−");
-  const two = (value) => signed((Math.round(value * 100) / 100 + 0).toFixed(2));
+  // As the rest of the report rounds: a tie goes to the even digit. Only odd eighths are ties in binary.
+  function two(value) {
+    const at = Number(value.toPrecision(12)), half = Math.floor(at * 100);
+    return signed((Math.abs(at * 8 % 2) === 1 ? (half + Math.abs(half % 2)) / 100 : Number(at.toFixed(2)) + 0).toFixed(2));
+  }
+  // Text that runs from right to left, or turns others round, is kept apart from the sentence it stands in.
+  const apart = (text) => /[\u0590-\u08ff\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text;
   const span = (one) => say("span", {low: two(one.low), high: two(one.high)});
   const percent = (share) => share > 0.99 ? say("over") : share < 0.01 ? say("under") : `${Math.round(share * 100)}${words.percent}`;
-  const listed = (names) => names.join(names.some((name) => name.includes(",")) ? "; " : words.comma);
+  const listed = (names) => names.map(apart).join(names.some((name) => name.includes(",")) ? "; " : words.comma);
   const moved = () => JSON.stringify(state) !== JSON.stringify(own);
 
   function make(tag, attributes = {}, ...children) {
@@ -41,16 +47,14 @@
     if (view === "") return whole;
     const g = Number(view);
     const weights = state.weights.map((of, place) => asks(place, g) ? of.map((_, h) => h === g ? 1 : 0) : of);
-    const axes = weights.map((of, place) => asks(place, g) ? alone(Live.scores(data, place, of), place) : whole.axes[place]);
+    const axes = weights.map((of, place) => asks(place, g) ? Live.scores(data, place, of, true) : whole.axes[place]);
     const points = data.issues.map((_, i) => {
       const x = axes[0][i], y = axes[1][i];
       return {x, y, tier: null, material: null};
     });
     return {axes, thresholds: whole.thresholds, points};
   }
-  const asks = (place, g) => data.axes[place].weights[g] > 0 && !data.axes[place].locked[g];
-  // One group's scores hold nothing of the hidden ones.
-  const alone = (scores, place) => scores.map((one, i) => data.axes[place].rest[i] ? null : one);
+  const asks = (place, g) => data.axes[place].weights[g] > 0 && data.axes[place].mean.some((row) => row[g] !== null);
 
   const pillar = (issue) => data.issues[issue].pillar || "none";
   function shape(kind, r) {
@@ -222,8 +226,9 @@
     layers.zones.replaceChildren();
     obstacles = [];
     for (const [kind, x0, y0, x1, y1, tier, anchor, edge] of zones) {
+      if (data.clusters) continue;
       layers.zones.append(draw("rect", {class: kind, x: x0, y: y0, width: Math.max(x1 - x0, 0), height: Math.max(y1 - y0, 0)}));
-      if (data.clusters || x1 - x0 < 70 || y1 - y0 < 30) continue;
+      if (x1 - x0 < 70 || y1 - y0 < 30) continue;
       const at = [anchor === "end" ? x1 - 7 : x0 + 7, edge === "top" ? y0 + 15 : y1 - 7], wide = width(say("tier", {tier}), 400);
       layers.zones.append(draw("text", {class: "zone-name", x: at[0], y: at[1], "text-anchor": anchor}, say("tier", {tier})));
       obstacles.push([anchor === "end" ? at[0] - wide : at[0], at[1] - 12, anchor === "end" ? at[0] : at[0] + wide, at[1] + 4]);
@@ -277,7 +282,7 @@
   }
 
   function looks() {
-    const open = sure && view === "" ? sure.zone : [], match = found();
+    const open = view === "" ? zones : [], match = found();
     marks.forEach((mark, i) => {
       mark.dot.classList.toggle("open", open[i] === "borderline");
       for (const node of [mark.dot, mark.label, mark.bar, mark.ellipse, mark.leader]) node.classList.toggle("dim", match !== null && !match.has(i));
@@ -285,8 +290,9 @@
       mark.dot.setAttribute("aria-pressed", String(chosen === i));
       const point = current.points[i];
       if (point.x && point.y) {
-        mark.dot.setAttribute("aria-label", say(point.tier === null || data.clusters ? "spoken" : "spoken_tier", {number: number[i], issue: data.issues[i].name,
-          x: two(point.x.value), y: two(point.y.value), across: data.axes[0].name, up: data.axes[1].name, tier: point.tier}));
+        const tier = !data.clusters ? point.tier : moved() || view !== "" ? null : data.run.tier[i];
+        mark.dot.setAttribute("aria-label", say(tier === null ? "spoken" : "spoken_tier", {number: number[i], issue: apart(data.issues[i].name),
+          x: two(point.x.value), y: two(point.y.value), across: apart(data.axes[0].name), up: apart(data.axes[1].name), tier}));
       }
     });
     byId("moved").hidden = !moved();
@@ -295,8 +301,9 @@
     const missing = data.issues.filter((_, i) => !current.points[i].x || !current.points[i].y).map((issue) => issue.name);
     const together = rings(marks.map((_, i) => current.points[i].x && current.points[i].y ? [frame.px(current.points[i].x.value), frame.py(current.points[i].y.value)] : [NaN, NaN])).filter((r) => r > RADIUS).length;
     byId("note").replaceChildren([
-      view === "" ? "" : say("one_view", {group: data.groups[Number(view)].name}) + [0, 1].filter((place) => !asks(place, Number(view))).map((place) => ` ${say("not_asked", {axis: data.axes[place].name})}`).join(""),
-      together ? say("rings", {count: together}) : "",
+      zones.length || view !== "" ? "" : words.unknown,
+      view === "" ? "" : say("one_view", {group: apart(data.groups[Number(view)].name)}) + [0, 1].filter((place) => !asks(place, Number(view))).map((place) => ` ${say("not_asked", {axis: apart(data.axes[place].name)})}`).join(""),
+      together ? say(together === 1 ? "rings_one" : "rings", {count: together}) : "",
       missing.length ? say("not_shown", {issues: listed(missing)}) : "",
       size.narrow || !byId("names").checked ? words.numbered : "",
     ].filter(Boolean).join(" "));
@@ -319,6 +326,8 @@
     if (chosen !== null) rove(chosen);
     panel();
     looks();
+    told = chosen === null ? "" : marks[chosen].dot.getAttribute("aria-label");
+    byId("status").textContent = told;
   }
   layers.dots.addEventListener("keydown", (event) => {
     const at = marks.findIndex((mark) => mark.dot === document.activeElement);
@@ -360,7 +369,7 @@
     });
     if (point.tier !== null) {
       const confidence = sure && sure.tier[chosen] !== null ? percent(sure.tier[chosen]) : null;
-      if (!data.clusters) row(words.tier_word, confidence === null ? String(point.tier) : say(sure.drawn ? "tier_about" : "tier_sure", {tier: point.tier, confidence}));
+      if (!data.clusters) row(words.tier_word, confidence === null ? String(point.tier) : say(sure.drawn && !/^\D/.test(confidence) ? "tier_about" : "tier_sure", {tier: point.tier, confidence}));
       else if (!moved()) row(words.tier_word, data.run.tier[chosen] === null ? words.no_tier : say("tier_sure", {tier: data.run.tier[chosen], confidence: percent(data.run.confidence[chosen])}));
       row(words.material_word, point.material ? words.material : words.not_material);
       if (sure && sure.zone[chosen] === "borderline") rows.push(make("dd", {}, words.borderline));
@@ -371,7 +380,7 @@
         const of = data.axes[axis];
         if (!(of.weights[g] > 0)) return "–";
         if (of.mean[chosen][g] !== null) return two(of.mean[chosen][g]);
-        return of.locked[g] && of.rest[chosen] ? words.hidden : "–";
+        return of.hidden[chosen][g] ? words.hidden : "–";
       });
       if (cells.some((cell) => cell !== "–")) groups.push(make("tr", {}, make("th", {scope: "row"}, group.name), ...cells.map((cell) => make("td", {}, cell))));
     });
@@ -410,7 +419,7 @@
     return asked.reduce((total, weight) => total + weight, 0) / (asked.length || 1);
   });
   function slider(box, term, attributes, act) {
-    const id = `live-${attributes.id}`, input = make("input", {...attributes, id, type: "range"}), output = make("output", {for: id});
+    const id = `live-${attributes.id}`, input = make("input", {...attributes, id, type: "range", autocomplete: "off"}), output = make("output", {for: id});
     box.append(make("div", {class: "live-row"}, make("label", {for: id}, name(term)), input, output));
     input.addEventListener("input", () => { act(Number(input.value)); schedule(); });
     return {input, output};
@@ -419,10 +428,13 @@
     const lines = make("fieldset", {}, make("legend", {}, words.thresholds));
     [0, 1].forEach((axis) => {
       lineSliders[axis] = slider(lines, data.axes[axis].name, {id: `threshold-${axis}`, min: data.low, max: data.high, step: 0.01},
-        (value) => { state.thresholds[axis] = value; });
+        (value) => {
+          const line = Live.evaluate(data, {weights: state.weights, thresholds: [null, null]}).thresholds[axis];
+          state.thresholds[axis] = Math.abs(value - line) < 0.005 ? null : value;
+        });
     });
     byId("thresholds").append(lines);
-    const shared = data.groups.map((_, g) => g).filter((g) => [0, 1].every((axis) => asks(axis, g)));
+    const shared = data.groups.map((_, g) => g).filter((g) => data.axes.every((axis) => axis.weights[g] > 0 && !axis.fixed));
     [0, 1].forEach((axis) => {
       const of = data.axes[axis], box = make("fieldset", {}, make("legend", {}, say("weights", {axis: of.name})));
       const most = Math.max(4, 1.5 * Math.max(...of.weights) / unit[axis]);
@@ -432,13 +444,13 @@
           weigh(axis, g, value);
           if (shared.includes(g) && byId("together").checked) weigh(1 - axis, g, value);
         });
-        if (of.locked[g]) { sliders[axis][g].input.disabled = true; sliders[axis][g].input.setAttribute("aria-describedby", `live-locked-${axis}`); }
+        if (of.fixed) { sliders[axis][g].input.disabled = true; sliders[axis][g].input.setAttribute("aria-describedby", `live-locked-${axis}`); }
       });
-      if (of.locked.some(Boolean)) box.append(make("p", {class: "note", id: `live-locked-${axis}`}, words.locked));
+      if (of.fixed) box.append(make("p", {class: "note", id: `live-locked-${axis}`}, words.locked));
       byId("weights").append(box);
     });
     if (shared.length) {
-      const tick = make("input", {id: "live-together", type: "checkbox"});
+      const tick = make("input", {id: "live-together", type: "checkbox", autocomplete: "off"});
       tick.checked = shared.every((g) => Math.abs(data.axes[0].weights[g] / unit[0] - data.axes[1].weights[g] / unit[1]) < 1e-9);
       byId("weights").before(make("label", {class: "live-check note"}, tick, ` ${words.together}`));
     }
@@ -456,9 +468,9 @@
   }
   function weigh(axis, g, value) {
     const first = data.axes[axis].weights[g];
-    const same = Math.abs(value - first / unit[axis]) < 0.005;
+    const same = Math.abs(value - first / unit[axis]) < Math.min(0.005, first / unit[axis] / 2);
     state.weights[axis][g] = same ? first : Number((value * unit[axis]).toPrecision(6));
-    if (!state.weights[axis].some((weight) => weight > 0)) state.weights[axis][g] = Number((0.01 * unit[axis]).toPrecision(6));
+    if (!state.weights[axis].some((weight) => weight > 0)) state.weights[axis][g] = first;
   }
   function outputs() {
     [0, 1].forEach((axis) => {
@@ -485,7 +497,7 @@
     data.axes.forEach((axis, place) => {
       if (state.weights[place].every((weight, g) => weight === axis.weights[g])) return;
       const groups = data.groups.map((group, g) => [key(group.id), state.weights[place][g]]).filter(([, weight]) => weight > 0);
-      parts.push(`[axes.${key(axis.id)}]\n${axis.given ? "" : `group_weights = "given"   # ${words.take_out}\n`}groups = { ${groups.map(([id, weight]) => `${id} = ${weight}`).join(", ")} }`);
+      parts.push(`[axes.${key(axis.id)}]\n${axis.weighting === "given" ? "" : `group_weights = "given"${axis.weighting === "judged" ? `   # ${words.take_out}` : ""}\n`}groups = { ${groups.map(([id, weight]) => `${id} = ${weight}`).join(", ")} }`);
     });
     if (state.thresholds.some((value) => value !== null)) {
       const rule = ({rule, value, count}) => rule === "given" ? String(value) : rule === "top" ? `"top ${count}"` : `"${rule}"`;
@@ -498,8 +510,9 @@
   function status() {
     const match = found();
     let text;
-    if (match) text = say(match.size === 1 ? "found_one" : "found", {count: match.size, issues: listed([...match].slice(0, 5).map((i) => data.issues[i].name))});
-    else if (view !== "") text = say("one_view", {group: data.groups[Number(view)].name});
+    const some = match && listed([...match].slice(0, 5).map((i) => data.issues[i].name));
+    const search = match && say(["found_none", "found_one"][match.size] || (match.size > 5 ? "found_many" : "found"), {count: match.size, issues: some});
+    if (view !== "") text = say("one_view", {group: apart(data.groups[Number(view)].name)});
     else if (data.clusters) text = moved() ? words.clusters : "";
     else {
       const first = current.points.filter((point) => point.tier === 1).length, up = [], down = [];
@@ -511,6 +524,7 @@
       text = [say(first === 1 ? "status_one" : "status", {count: first}), up.length ? say("higher", {issues: listed(up)}) : "", down.length ? say("lower", {issues: listed(down)}) : "",
         moved() && !up.length && !down.length ? words.same : ""].filter(Boolean).join(" ");
     }
+    if (search) text = [search, text].filter(Boolean).join(" ");
     if (text !== told) { told = text; byId("status").textContent = text; }
   }
 
@@ -520,6 +534,7 @@
       const whole = view === "" ? current : Live.evaluate(data, state), drawn = data.clusters ? null : Live.confidence(data, state, whole, DRAWS);
       sure = drawn && {...drawn, drawn: true};
     }
+    zones = sure ? sure.zone : [];
   }
   function settle() {
     surely();
@@ -565,6 +580,7 @@
     byId("view").value = byId("find").value = "";
     byId("ellipses").disabled = false;
     placed = null;
+    if (document.activeElement === byId("reset")) byId("find").focus();
     panel();
     schedule();
   });
