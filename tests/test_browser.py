@@ -117,8 +117,6 @@ def bad_labels(page: Any) -> list[str]:
 def axe_faults(page: Any) -> list[str]:
     """Serious and critical faults by axe-core, injected past the page's policy; of a table, in its first rows."""
     axe = needed("axe_playwright_python")
-    # axe looks at what lies under a point, and cannot where the layout waits for scrolling
-    page.evaluate("document.querySelectorAll('.scroll').forEach((one) => { one.style.contentVisibility = 'visible' })")
     page.evaluate((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8") + "; null")
     result = page.evaluate(
         "axe.run({exclude: ['tbody tr:nth-child(n+4)', 'figure svg *']}, {resultTypes: ['violations']})"

@@ -607,4 +607,5 @@
   if (size.narrow) byId("numbers").open = true;
   new ResizeObserver(() => { if (svg.parentElement.clientWidth && svg.parentElement.clientWidth !== size.width) { resize(); schedule(); } }).observe(svg.parentElement);
   document.documentElement.dataset.live = "ready";
+  performance.mark("live");
 })();
