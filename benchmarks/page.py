@@ -1,8 +1,8 @@
 """How quick the report page is: python benchmarks/page.py REPORT.html
 
 Prints, in milliseconds, when the live matrix is interactive and when the whole page is read, how long a slider's move
-takes with all that is drawn anew, how long labels take alone (as found in the page, and 25 and 40 names crowded into a corner),
-and the page's size. Needs Chromium and Playwright.
+takes with all that is drawn anew, how long labels take alone (as found in the page, and 25 and 40 names crowded into a
+corner), and the size of the page. Needs Chromium and Playwright.
 """
 
 from __future__ import annotations
