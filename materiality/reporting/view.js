@@ -436,6 +436,7 @@
     byId("thresholds").append(lines);
     const shared = data.groups.map((_, g) => g).filter((g) => data.axes.every((axis) => axis.weights[g] > 0 && !axis.fixed));
     [0, 1].forEach((axis) => {
+      if (data.axes[axis].weights.filter((weight) => weight > 0).length < 2) return; // its share is all, whatever it counts for
       const of = data.axes[axis], box = make("fieldset", {}, make("legend", {}, say("weights", {axis: of.name})));
       const most = Math.max(4, 1.5 * Math.max(...of.weights) / unit[axis]);
       of.weights.forEach((weight, g) => {
