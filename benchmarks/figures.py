@@ -1,7 +1,7 @@
 """How long the report and the figures of the reference study take: python benchmarks/figures.py
 
-Prints seconds for all figures in each format, in one process and in as many as there are cores, for the page, and for each
-figure alone.
+Prints seconds for all figures in each format, in one process and in as many as there are cores, for the page, and for
+each figure alone.
 """
 
 from __future__ import annotations
