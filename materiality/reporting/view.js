@@ -7,8 +7,8 @@
   const own = {weights: data.axes.map((axis) => axis.weights.slice()), thresholds: [null, null]};
   const copy = (state) => ({weights: state.weights.map((one) => one.slice()), thresholds: state.thresholds.slice()});
   const base = Live.evaluate(data, own);
-  let state = copy(own), view = "", chosen = null, query = "", current = base, sure = null, placed = null, frame = null;
-  let pending = 0, later = 0, told = "", size = null, zones = [];
+  let state = copy(own), view = "", chosen = null, query = "", current = base, sure = null, placed = null;
+  let pending = 0, later = 0, told = "", size = null, zones = [], covered = 0;
 
   const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const signed = (text) => text.replace("-", "−");
@@ -157,11 +157,11 @@
     const {points, thresholds} = current, [across, up] = limits(points);
     const px = (x) => size.left + (x - across[0]) / (across[1] - across[0]) * (size.right - size.left);
     const py = (y) => size.bottom - (y - up[0]) / (up[1] - up[0]) * (size.bottom - size.top);
-    frame = {px, py};
     scenery(across, up, px, py, thresholds);
     const shown = points.map((point) => Boolean(point.x && point.y));
     const dots = points.map((point, i) => shown[i] ? [px(point.x.value), py(point.y.value)] : [NaN, NaN]);
     const radii = rings(dots);
+    covered = radii.filter((r) => r > RADIUS).length;
     const segments = lines(px, py, thresholds);
     points.forEach((point, i) => {
       const mark = marks[i], on = shown[i];
@@ -299,11 +299,10 @@
     byId("moved").textContent = words.moved;
     byId("reset").disabled = !moved() && view === "" && chosen === null && query === "";
     const missing = data.issues.filter((_, i) => !current.points[i].x || !current.points[i].y).map((issue) => issue.name);
-    const together = rings(marks.map((_, i) => current.points[i].x && current.points[i].y ? [frame.px(current.points[i].x.value), frame.py(current.points[i].y.value)] : [NaN, NaN])).filter((r) => r > RADIUS).length;
     byId("note").replaceChildren([
       zones.length || view !== "" ? "" : words.unknown,
       view === "" ? "" : say("one_view", {group: apart(data.groups[Number(view)].name)}) + [0, 1].filter((place) => !asks(place, Number(view))).map((place) => ` ${say("not_asked", {axis: apart(data.axes[place].name)})}`).join(""),
-      together ? say(together === 1 ? "rings_one" : "rings", {count: together}) : "",
+      covered ? say(covered === 1 ? "rings_one" : "rings", {count: covered}) : "",
       missing.length ? say("not_shown", {issues: listed(missing)}) : "",
       size.narrow || !byId("names").checked ? words.numbered : "",
     ].filter(Boolean).join(" "));
@@ -461,8 +460,8 @@
       const open = [0, 1].some((axis) => asks(axis, g) && data.axes[axis].mean.some((row) => row[g] !== null));
       if (open) choice.append(make("option", {value: String(g)}, group.name));
     });
-    for (const [group, kind] of [...new Set(data.issues.map((_, i) => pillar(i)))].map((one) => [one, one])) {
-      if (group === "none") continue;
+    for (const kind of new Set(data.issues.map((_, i) => pillar(i)))) {
+      if (kind === "none") continue;
       byId("legend").append(make("li", {}, draw("svg", {viewBox: "-8 -8 16 16", "aria-hidden": "true", class: kind}, draw("path", {d: shape(kind, RADIUS)})), words[kind]));
     }
     byId("legend").append(make("li", {}, draw("svg", {viewBox: "-8 -8 16 16", "aria-hidden": "true"}, draw("circle", {r: 4.5, fill: "none", stroke: "currentColor", "stroke-width": 2})), words.open_dot));
