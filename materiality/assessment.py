@@ -253,7 +253,7 @@ def _check_scored(study: Study, study_file: Path, estimates: Estimates) -> None:
     """Refuse a study in which no issue has a score on both axes of the matrix: there is nothing to draw."""
     faults = Faults()
     scores = np.isfinite(estimates.values.reshape(len(study.axes), -1))
-    places = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+    places = study.matrix_places
     if not scores[places].all(axis=0).any():
         empty = [axis for axis, place in zip((study.x, study.y), places, strict=True) if not scores[place].any()]
         faults.add(
@@ -290,7 +290,7 @@ def _ranks_table(study: Study, estimates: Estimates) -> pd.DataFrame:
     tables = []
     for k, axis in enumerate((*study.axes, COMBINED)):
         mix = np.zeros((issues, len(estimates.values)))
-        for place in [list(study.axes).index(a) for a in (study.x, study.y)] if axis == COMBINED else [k]:
+        for place in study.matrix_places if axis == COMBINED else [k]:
             mix[np.arange(issues), place * issues + np.arange(issues)] += 1.0
         mix /= mix.sum(axis=1, keepdims=True)
         known = np.isfinite(estimates.values)

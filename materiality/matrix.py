@@ -157,7 +157,7 @@ def joint_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFr
     from scipy.special import fdtri
 
     issues = len(study.issues)
-    across, up = (np.arange(issues) + list(study.axes).index(axis) * issues for axis in (study.x, study.y))
+    across, up = (np.arange(issues) + place * issues for place in study.matrix_places)
     spread = spread_of(estimates)
     rows = []
     for i, (x, y) in enumerate(zip(across, up, strict=True)):
@@ -183,7 +183,7 @@ def joint_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFr
 def _shared(study: Study, sample: Sample) -> int:
     """Respondents whom both axes of the matrix ask."""
     weights = np.array(study.layout.group_weights) > 0
-    axes = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+    axes = study.matrix_places
     return sum(
         sums.n
         for cell, sums in sample.moments.cells.items()

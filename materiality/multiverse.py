@@ -103,19 +103,14 @@ def multiverse(study: Study, moments: Moments, centred: Moments) -> Multiverse:
     return _tables(study, scores, thresholds, list(weightings), _certainties(scores, levels))
 
 
-def _matrix_axes(study: Study) -> list[int]:
-    """The places of the matrix's axes, x before y."""
-    return [list(study.axes).index(axis) for axis in (study.x, study.y)]
-
-
 def _group_weights(study: Study) -> FloatArray:
     """The study's weights of the groups on x and on y, shape (2, groups)."""
-    return np.array(study.layout.group_weights, float)[_matrix_axes(study)]
+    return np.array(study.layout.group_weights, float)[study.matrix_places]
 
 
 def _questions(study: Study) -> NDArray[np.int64]:
     """The question of each issue on x and on y, shape (2, issues)."""
-    return np.array(study.layout.question_of, np.int64)[_matrix_axes(study)]
+    return np.array(study.layout.question_of, np.int64)[study.matrix_places]
 
 
 def _samples(study: Study, data: Mapping[str, tuple[Moments, Moments]]) -> Iterator[tuple[World, Sample]]:

@@ -65,7 +65,7 @@ def _read(exports: tuple[ExportRead, ...]) -> Iterator[Message]:
 def _undivided(study: Study, estimates: Estimates) -> Iterator[Message]:
     scores = estimates.values.reshape(len(study.axes), -1)
     for axis in (study.x, study.y):
-        known = scores[list(study.axes).index(axis)]
+        known = scores[study.place_of(axis)]
         known = known[np.isfinite(known)]
         if len(known) and np.ptp(known) < 1e-9 and not isinstance(study.threshold(axis), float):
             yield Message(
@@ -169,7 +169,7 @@ def _corrected(study: Study, sample: Sample) -> Iterator[Message]:
 
 
 def _raked(study: Study, sample: Sample, weighting: pd.DataFrame, margins: pd.DataFrame) -> Iterator[Message]:
-    names = {group.id: group.name for group in study.groups}
+    names = study.group_names
     for row in weighting[weighting["raked"]].to_dict("records"):
         told = [
             Message(
@@ -264,7 +264,7 @@ def _movable(study: Study, bounds: pd.DataFrame) -> Iterator[Message]:
     here = bounds[bounds["axis"] == study.x]
     moved = here[((here["best_tier"] != here["tier"]) | (here["worst_tier"] != here["tier"])).fillna(value=False)]
     if len(moved):
-        names = {issue.id: issue.name for issue in study.issues}
+        names = study.issue_names
         yield Message(
             "Had those who did not rate them all rated at one end of the scale, these issues could be in another tier: "
             "%(issues)s.",

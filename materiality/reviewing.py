@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from materiality.assessment import Assessment
-from materiality.cleaning import REASONS, flag_names
+from materiality.cleaning import flag_names
 from materiality.errors import Faults
 from materiality.moments import Cell
 from materiality.reporting import facts_of, hashes_of
 from materiality.reporting.folder import MANIFEST, check_target, staged
-from materiality.reporting.tables import write_json
+from materiality.reporting.tables import disposition_parts, write_json
 from materiality.responses import Block
 from materiality.weights import classes_of, stratum_factors
 
@@ -177,18 +177,7 @@ def dispositions(assessment: Assessment) -> pd.DataFrame:
     DataFrame
         file, row, fate (`kept` or `excluded`), reason, flags.
     """
-    ledger = assessment.gathered.ledger
-    lines = np.concatenate(list(ledger.lines()))
-    kept = lines["reason"] == 0
-    return pd.DataFrame(
-        {
-            "file": np.array(ledger.exports, object)[lines["export"]],
-            "row": lines["row"],
-            "fate": np.where(kept, "kept", "excluded"),
-            "reason": np.where(kept, "", np.array(REASONS, object)[lines["reason"]]),
-            "flags": ["; ".join(flag_names(int(flags))) for flags in lines["flags"]],
-        }
-    )
+    return pd.concat(disposition_parts(assessment), ignore_index=True)
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def bounds_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataF
     issues = len(study.issues)
     questions, weights = score_targets(study)
     found = bounds(sample, questions, weights, low=study.scale.low, high=study.scale.high)
-    places = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+    places = study.matrix_places
     shape = (len(study.axes), issues)
     values, low, high = (a.reshape(shape)[places] for a in (estimates.values, found.low, found.high))
     known = np.isfinite(values)

@@ -69,7 +69,7 @@ def acceptability_tables(study: Study, sample: Sample, matrix: Matrix, generator
     As for `acceptability.rank_acceptability`.
     """
     means, drawn_means = _group_means(study, sample, generator)
-    axes = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+    axes = study.matrix_places
     given = [np.array(study.layout.group_weights[k]) for k in axes]
     fixed = [np.broadcast_to(weights / weights.sum(), (1, len(weights))) for weights in given]
     near = [_around(study, weights, generator) for weights in given]
@@ -125,7 +125,7 @@ def _around(study: Study, weights: FloatArray, generator: np.random.Generator) -
 def _group_means(study: Study, sample: Sample, generator: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Means of the groups on the matrix's axes, shape (2, groups, issues), and draws of them, (2, draws, …)."""
     groups, issues = len(study.groups), len(study.issues)
-    axes = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+    axes = study.matrix_places
     asked = np.array(study.layout.group_weights)[axes] > 0
     questions = np.array(study.layout.question_of)[axes]
     rated = asked[:, :, None] & (sample.n[:, questions] > 0).transpose(1, 0, 2)
@@ -201,7 +201,7 @@ def without_group_table(study: Study, sample: Sample, estimates: Estimates, matr
         materiality by thresholds, which follow the scores that are left. Of a group whose means are hidden only these
         are given, since the scores would tell its means.
     """
-    issues, axes = len(study.issues), [list(study.axes).index(axis) for axis in (study.x, study.y)]
+    issues, axes = len(study.issues), study.matrix_places
     questions = np.array(study.layout.question_of)[axes]
     given = np.array(study.layout.group_weights)[axes]
     values = estimates.values.reshape(len(study.axes), issues)[axes]
@@ -254,7 +254,7 @@ def tips_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFra
     hidden, issues = hidden_means(study, sample), [issue.id for issue in study.issues]
     tables = []
     for axis in (study.x, study.y):
-        k, rule, midpoint = list(study.axes).index(axis), study.threshold(axis), study.scale.midpoint
+        k, rule, midpoint = study.place_of(axis), study.threshold(axis), study.scale.midpoint
         questions, weights = list(study.layout.question_of[k]), np.array(study.layout.group_weights[k])
         values = estimates.values[k * len(issues) : (k + 1) * len(issues)]
         own = threshold_tips(values, rule, midpoint=midpoint)

@@ -504,6 +504,29 @@ class Study(Section):
     privacy: Privacy = Privacy()
     simulation: Simulation | None = None
 
+    @property
+    def issue_names(self) -> dict[str, str]:
+        """Names of the issues by their ids, in the study's order."""
+        return {issue.id: issue.name for issue in self.issues}
+
+    @property
+    def group_names(self) -> dict[str, str]:
+        """Names of the groups by their ids, in the study's order."""
+        return {group.id: group.name for group in self.groups}
+
+    def place_of(self, axis: str) -> int:
+        """Where an axis stands among the axes, from 0."""
+        return list(self.axes).index(axis)
+
+    @property
+    def matrix_places(self) -> list[int]:
+        """Where the axis across and then the axis up of the matrix stand among the axes; an index to arrays of axes."""
+        return [self.place_of(self.x), self.place_of(self.y)]
+
+    def weights_of(self, axis: str) -> tuple[float, ...]:
+        """What each group counts for on an axis; 0 where it is not asked."""
+        return self.layout.group_weights[self.place_of(axis)]
+
     @cached_property
     def layout(self) -> Layout:
         """Which questions the axes ask, and of which groups."""

@@ -11,7 +11,7 @@ from materiality.figures.canvas import house_style, said_by, shorten
 from materiality.figures.choices import CHOICE_WORDS, draw_multiverse, option_words
 from materiality.figures.clusters import METHOD_WORDS, draw_clusters, draw_co_assignment
 from materiality.figures.groups import draw_answers, draw_gaps, draw_groups, means_of
-from materiality.figures.matrix import draw_matrix, groups_shown
+from materiality.figures.matrix import THRESHOLD_WORDS, draw_matrix, groups_shown
 from materiality.figures.panels import draw_matrix_by_group
 from materiality.figures.rows import draw_rows, draw_weights
 from materiality.figures.scores import draw_rank_acceptability, draw_ranks
@@ -19,6 +19,7 @@ from materiality.figures.scores import draw_rank_acceptability, draw_ranks
 __all__ = [
     "CHOICE_WORDS",
     "METHOD_WORDS",
+    "THRESHOLD_WORDS",
     "Choice",
     "draw_answers",
     "draw_clusters",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INCHES = (11.0, 8.5)
+BODY = (0.075, 0.115, 0.9, 0.775)
+"""Of a figure with the matrix's two axes, where these stand."""
 LAYOUT_DPI = 100
 LABEL_SIZE = 8.0
 LABEL_WIDTH = 27
@@ -107,10 +109,10 @@ def wrapped(text: str, width: int, lines: int) -> str:
     rows = [""]
     for piece in re.findall(r"\s*(?:[\u2e80-\U0010ffff]|[^\s\u2e80-\U0010ffff]+)[，。、；：？！）》」]*", text):
         rest = piece
-        if rows[-1] and _cells(rows[-1] + rest) > width:
+        if rows[-1] and letters_in(rows[-1] + rest) > width:
             rows.append("")
             rest = rest.lstrip()
-        while _cells(rest) > width:
+        while letters_in(rest) > width:
             rows[-1:] = [rest[:width], ""]
             rest = rest[width:]
         rows[-1] += rest
@@ -119,7 +121,8 @@ def wrapped(text: str, width: int, lines: int) -> str:
     return "\n".join(rows)
 
 
-def _cells(text: str) -> int:
+def letters_in(text: str) -> int:
+    """The length of a text; Chinese, Japanese and Korean characters count twice."""
     return len(text) + sum(ord(char) > 0x2E7F for char in text)
 
 

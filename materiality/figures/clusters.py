@@ -14,13 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from materiality.assessment import Assessment
-from materiality.study import TierMethod
-from materiality.wording import Message, Words, words
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 from materiality.figures.canvas import (
+    BODY,
     DOT_RADIUS,
     INCHES,
     LABEL_SIZE,
@@ -40,6 +35,11 @@ from materiality.figures.canvas import (
 )
 from materiality.figures.matrix import issue_numbers
 from materiality.figures.sheet import SHADES
+from materiality.study import TierMethod
+from materiality.wording import Message, Words, words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 CLUSTER_LOOKS = (
     ("o", "#0b7a5b"),
@@ -83,7 +83,7 @@ def draw_clusters(assessment: Assessment) -> Figure:
     with house_style(said_by(assessment.study)):
         figure = Figure(figsize=INCHES, dpi=LAYOUT_DPI)
         canvas = FigureCanvasAgg(figure)
-        axes = figure.add_axes((0.075, 0.115, 0.9, 0.775))
+        axes = figure.add_axes(BODY)
         frame(axes, assessment, points, zones=False)
         places, share = points[["x", "y"]].to_numpy(float), clusters.stability.co_assignment
         pairs = [(i, j) for i, j in zip(*np.triu_indices(len(points), 1), strict=True) if share[i, j] >= OFTEN]

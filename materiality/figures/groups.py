@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from materiality.assessment import Assessment
-from materiality.figures.canvas import INK, LAYOUT_DPI, QUIET, house_style
+from materiality.figures.canvas import INK, LAYOUT_DPI, QUIET, house_style, letters_in
 from materiality.figures.sheet import (
     DARK_FROM,
     EDGE,
@@ -33,7 +33,6 @@ from materiality.figures.sheet import (
     column,
     in_order,
     letters,
-    letters_in,
     matrix_axes,
     names_of,
 )
@@ -70,7 +69,7 @@ TOLD = 1.7
 def asked_groups(assessment: Assessment, axis: str) -> list[str]:
     """Ids of the groups that an axis asks and that have respondents."""
     study = assessment.study
-    weights = study.layout.group_weights[list(study.axes).index(axis)]
+    weights = study.weights_of(axis)
     return [
         group.id
         for group, weight, n in zip(study.groups, weights, assessment.sample.respondents, strict=True)

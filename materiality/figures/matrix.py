@@ -15,6 +15,7 @@ from matplotlib.patches import Ellipse
 
 from materiality.assessment import Assessment
 from materiality.figures.canvas import (
+    BODY,
     DOT_RADIUS,
     INCHES,
     INK,
@@ -63,7 +64,6 @@ THRESHOLD_WORDS = {
     ThresholdRule.MIDPOINT: Message("the middle of the scale"),
     ThresholdRule.LARGEST_GAP: Message("the largest gap between scores"),
 }
-BODY = (0.075, 0.115, 0.9, 0.775)
 BODY_BESIDE_KEY = (0.075, 0.115, 0.645, 0.775)
 KEY_LEFT, KEY_WIDTH = 0.735, 40
 KEY_LINES = 46
@@ -188,7 +188,7 @@ def asks(assessment: Assessment, axis: str, group: str) -> bool:
     """Whether a group counts in an axis."""
     study = assessment.study
     place = [one.id for one in study.groups].index(group)
-    return study.layout.group_weights[list(study.axes).index(axis)][place] > 0
+    return study.weights_of(axis)[place] > 0
 
 
 def _draw_ellipses(axes: Axes, assessment: Assessment, points: pd.DataFrame) -> None:

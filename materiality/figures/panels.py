@@ -59,7 +59,7 @@ def draw_matrix_by_group(assessment: Assessment) -> Figure:
     tongue, numbers = words(study.language), issue_numbers(assessment)
     drawn = dict(list(views.items())[:PANELS])
     everything = pd.concat(drawn.values())
-    names = {group.id: group.name for group in study.groups}
+    names = study.group_names
     columns = math.ceil(math.sqrt(len(drawn)))
     rows = math.ceil(len(drawn) / columns)
     with house_style(said_by(study)):
@@ -106,7 +106,7 @@ def _mark(assessment: Assessment, group: str) -> str:
 
 
 def _panels_note(assessment: Assessment, drawn: dict[str, pd.DataFrame], others: list[str], tongue: Words) -> list[str]:
-    names = {group.id: group.name for group in assessment.study.groups}
+    names = assessment.study.group_names
     said = [
         tongue.gettext("Intervals are left out; each group’s own matrix has them."),
         thresholds_words(assessment, tongue),

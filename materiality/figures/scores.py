@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -16,6 +19,7 @@ from materiality.figures.sheet import (
     ROW,
     SHADES,
     WIDTH,
+    Sheet,
     bars,
     begin,
     boxes,
@@ -28,6 +32,9 @@ from materiality.figures.sheet import (
 from materiality.sensitivity import UNCERTAIN
 from materiality.study import COMBINED
 from materiality.wording import Message, Words, words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 GAP, HEADS = 0.25, 0.55
 """Inches between panels, and above them."""
@@ -59,11 +66,7 @@ def draw_ranks(assessment: Assessment) -> Figure:
         sheet = begin(assessment, tongue, tongue.gettext("ranks"), note, len(ids) * ROW + HEADS)
         top = HEAD + HEADS
         sheet.name_rows([names[f"issue:{one}"] for one in ids], top)
-        for place, axis in enumerate((COMBINED, *matrix_axes(assessment))):
-            left = EDGE + NAMES + place * (PANEL + GAP)
-            sheet.head_panel(left, top, names[f"axis:{axis}"], PANEL)
-            panel = sheet.panel(left, top, PANEL, len(ids), (0.4, len(ids) + 0.6))
-            panel.set_xticks(rank_ticks(len(ids)))
+        for axis, panel in _rank_panels(assessment, sheet, names, len(ids), 0.6):
             table = ranks[ranks["axis"] == axis]
             found = {
                 name: column(table, ids, name) for name in ("rank", "low", "high", "marginal_low", "marginal_high")
@@ -104,15 +107,24 @@ def draw_rank_acceptability(assessment: Assessment, uncertain: str = "weights an
         sheet.name_rows([names[f"issue:{one}"] for one in ids], top)
         ends = tongue.say("over 0 %%"), tongue.say("%(share)s %%", share=f"{100 * most:.0f}")
         sheet.shade_key(EDGE + NAMES - 0.1, top - 0.35, tongue.gettext("Share of the draws"), ends)
-        for place, axis in enumerate((COMBINED, *matrix_axes(assessment))):
-            left = EDGE + NAMES + place * (PANEL + GAP)
-            sheet.head_panel(left, top, names[f"axis:{axis}"], PANEL)
-            panel = sheet.panel(left, top, PANEL, len(ids), (0.5, len(ids) + 0.5))
-            panel.set_xticks(rank_ticks(len(ids)))
+        for axis, panel in _rank_panels(assessment, sheet, names, len(ids), 0.5):
             found = table[table["axis"] == axis]
             rows, ranks = found["issue"].map(ids.index).to_numpy(), found["rank"].to_numpy(float)
             boxes(panel, ranks - 0.5, ranks + 0.5, rows, rows + 1, SHADES(found["share"].to_numpy(float) / most))
     return sheet.figure
+
+
+def _rank_panels(
+    assessment: Assessment, sheet: Sheet, names: Mapping[str, str], count: int, margin: float
+) -> Iterator[tuple[str, Axes]]:
+    """A panel of the ranks from 1 to `count`, with so much free at its sides, for both axes together and for each."""
+    top = HEAD + HEADS
+    for place, axis in enumerate((COMBINED, *matrix_axes(assessment))):
+        left = EDGE + NAMES + place * (PANEL + GAP)
+        sheet.head_panel(left, top, names[f"axis:{axis}"], PANEL)
+        panel = sheet.panel(left, top, PANEL, count, (1 - margin, count + margin))
+        panel.set_xticks(rank_ticks(count))
+        yield axis, panel
 
 
 def _drawn(assessment: Assessment, uncertain: str, tongue: Words) -> list[str]:

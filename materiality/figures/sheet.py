@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from materiality.assessment import Assessment
-from materiality.figures.canvas import LABEL_SIZE, LAYOUT_DPI, QUIET, said_by, small_print, title, wrapped
+from materiality.figures.canvas import LABEL_SIZE, LAYOUT_DPI, QUIET, letters_in, said_by, small_print, title, wrapped
 from materiality.study import COMBINED
 from materiality.wording import Words
 
@@ -197,11 +197,6 @@ def names_of(assessment: Assessment, tongue: Words) -> dict[str, str]:
 def letters(assessment: Assessment, *more: str) -> str:
     """All that a figure may say, the words of the study's scale with it."""
     return "".join([said_by(assessment.study), *assessment.study.scale.labels, *more])
-
-
-def letters_in(name: str) -> int:
-    """The length of a name; Chinese, Japanese and Korean characters count twice."""
-    return sum(1 + (ord(char) > 0x2E7F) for char in name)
 
 
 def matrix_axes(assessment: Assessment) -> tuple[str, str]:

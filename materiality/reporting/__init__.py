@@ -76,6 +76,7 @@ def facts_of(assessment: Assessment) -> dict[str, Any]:
 
 
 def hashes_of(folder: Path) -> list[dict[str, Any]]:
+    """What the manifest says of every file in a folder: path, bytes and SHA-256."""
     return [
         {"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": sha256(path)}
         for path in sorted(folder.rglob("*"))

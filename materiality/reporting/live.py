@@ -13,7 +13,9 @@ from scipy.special import ndtri
 
 from materiality.assessment import Assessment
 from materiality.estimates import Pieces, pieces, pooled_variances
+from materiality.figures import THRESHOLD_WORDS
 from materiality.groups import hidden_means, population_of
+from materiality.reporting.tables import published
 from materiality.study import Threshold, ThresholdRule, TierMethod, Top
 
 FloatArray = NDArray[np.float64]
@@ -104,7 +106,7 @@ class _Units:
     def __init__(self, assessment: Assessment, parts: Pieces) -> None:
         study, sample = assessment.study, assessment.sample
         self.study, self.parts, self.sample = study, parts, sample
-        self.places = [list(study.axes).index(axis) for axis in (study.x, study.y)]
+        self.places = study.matrix_places
         self.weights = np.array([study.layout.group_weights[place] for place in self.places], float)
         self.questions = np.array([study.layout.question_of[place] for place in self.places])
         groups, (_, issues) = len(study.groups), self.questions.shape
@@ -157,10 +159,6 @@ class _Units:
         """The scores as `tables/scores.csv` has them, for an axis on which something is hidden; else nothing."""
         if not self.hidden[place].any():
             return None
-
-        def published(value: float) -> float:
-            return float(f"{value:.10g}")
-
         found = self.estimates
         at = self.places[place] * len(self.study.issues) + np.arange(len(self.study.issues))
         return [
@@ -323,10 +321,7 @@ WORDS = {
     "not_shown": "Not shown, for want of ratings: {issues}.",
     "numbered": "Numbers: see the table.",
     "rule_given": "as the study gives it",
-    "rule_mean": "the mean of the scores",
-    "rule_median": "the median of the scores",
-    "rule_midpoint": "the middle of the scale",
-    "rule_largest_gap": "the largest gap between scores",
+    **{f"rule_{rule.value}": str(said) for rule, said in THRESHOLD_WORDS.items()},
     "rule_top": "below the top scores",
     "rule_moved": "moved on this page",
     "status": "{count} issues lie in tier 1.",

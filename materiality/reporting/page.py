@@ -23,7 +23,7 @@ from materiality.assessment import Assessment
 from materiality.cleaning import CARELESS, DUPLICATE, FAST, RARE
 from materiality.estimates import CAUTIOUS_BELOW
 from materiality.reporting.live import WORDS, embedded, live_data
-from materiality.reporting.verdicts import group_names, issue_names, rows_of, verdicts
+from materiality.reporting.verdicts import rows_of, verdicts
 from materiality.study import (
     COMBINED,
     Action,
@@ -369,7 +369,7 @@ def _threshold_words(assessment: Assessment, axis: str) -> str:
 def _questions(assessment: Assessment, axis: str) -> dict[str, Any]:
     """What an axis asked, of whom, and how many ratings came back."""
     study, asked = assessment.study, _of_axis(assessment.nonresponse, axis)
-    weights = study.layout.group_weights[list(study.axes).index(axis)]
+    weights = study.weights_of(axis)
     question = re.sub(r"\{\w+\}", "…", study.axes[axis].column)
     return {
         "axis": axis,
@@ -387,7 +387,7 @@ def _answers(assessment: Assessment, axis: str) -> dict[str, Any]:
     hidden = table.loc[table["suppressed"], "group"].unique()
     counts = shown.pivot_table(index="issue", columns="rating", values="n", aggfunc="sum", observed=True)
     rows = []
-    for issue, label in issue_names(assessment.study).items():
+    for issue, label in assessment.study.issue_names.items():
         found = counts.loc[issue].to_numpy(float) if issue in counts.index else np.zeros(0)
         if found.sum():
             rows.append({"label": label, "n": int(found.sum()), "shares": (found / found.sum()).tolist()})
@@ -395,13 +395,13 @@ def _answers(assessment: Assessment, axis: str) -> dict[str, Any]:
         "axis": axis,
         "points": points,
         "rows": rows if len(points) <= POINTS_SHOWN else [],
-        "hidden": [name for group, name in group_names(assessment.study).items() if group in set(hidden)],
+        "hidden": [name for group, name in assessment.study.group_names.items() if group in set(hidden)],
     }
 
 
 def _scores(assessment: Assessment, axis: str) -> dict[str, Any]:
     table = _of_axis(assessment.scores, axis).sort_values("rank")
-    labels, marked = issue_names(assessment.study), _doubtful(assessment)
+    labels, marked = assessment.study.issue_names, _doubtful(assessment)
     rows = [
         {**row, "label": labels[row["issue"]], "doubtful": (axis, row["issue"]) in marked} for row in rows_of(table)
     ]
@@ -411,7 +411,7 @@ def _scores(assessment: Assessment, axis: str) -> dict[str, Any]:
 def _ranks(assessment: Assessment, axis: str) -> dict[str, Any]:
     """The ranks of an axis from the first down, and what the sentence above them says."""
     table = _of_axis(assessment.ranks, axis).sort_values("rank")
-    labels = issue_names(assessment.study)
+    labels = assessment.study.issue_names
     ranked = table[table["rank"].notna()]
     return {
         "axis": axis,
@@ -424,7 +424,7 @@ def _ranks(assessment: Assessment, axis: str) -> dict[str, Any]:
 
 
 def _joint(assessment: Assessment) -> dict[str, Any]:
-    labels, table = issue_names(assessment.study), assessment.joint
+    labels, table = assessment.study.issue_names, assessment.joint
     known = table["correlation"].dropna()
     return {
         "rows": [{**row, "label": labels[row["issue"]]} for row in rows_of(table)],
@@ -436,7 +436,7 @@ def _joint(assessment: Assessment) -> dict[str, Any]:
 def _weighted(assessment: Assessment) -> dict[str, Any] | None:
     """What weighting did; nothing where every respondent of a group counts the same."""
     study, table = assessment.study, assessment.weighting
-    names = group_names(study)
+    names = study.group_names
     raked = table[table["raked"]]
     unequal = (table["design_effect"] > 1 + 1e-9).any()
     if not len(raked) and not unequal:
@@ -464,7 +464,7 @@ def _raked(assessment: Assessment, row: Mapping[str, Any]) -> dict[str, Any]:
     table = assessment.margins[assessment.margins["group"] == row["group"]]
     missed = float((table["after"] - table["wanted"]).abs().max())
     return {
-        "name": group_names(assessment.study)[row["group"]],
+        "name": assessment.study.group_names[row["group"]],
         "columns": list(table["column"].unique()),
         "rows": rows_of(table),
         "missed": missed if missed > MARGIN_MISSED else None,
@@ -478,7 +478,7 @@ def _raked(assessment: Assessment, row: Mapping[str, Any]) -> dict[str, Any]:
 def _concord(assessment: Assessment, axis: str) -> dict[str, Any]:
     """Where the groups of an axis agree and disagree."""
     study = assessment.study
-    issues, groups = issue_names(study), {**group_names(study), "": "–"}
+    issues, groups = study.issue_names, {**study.group_names, "": "–"}
     wrong = 1 - study.confidence
     concord = next(one for one in assessment.concords if one.axis == axis)
     means = {(row["group"], row["issue"]): row["estimate"] for row in rows_of(_of_axis(assessment.group_scores, axis))}
@@ -557,7 +557,7 @@ def _alike(w: float) -> str:
 def _unanswered(assessment: Assessment) -> dict[str, Any] | None:
     """Answers that are no rating, and what they could change; nothing where every answer is a rating."""
     table, bounds, study = assessment.nonresponse, assessment.bounds, assessment.study
-    issues, groups = issue_names(study), group_names(study)
+    issues, groups = study.issue_names, study.group_names
     alone = _hidden_alone(table)
     if not (bounds["missing"] > 0).any():
         return None
@@ -592,7 +592,7 @@ def _hidden_alone(table: pd.DataFrame) -> set[tuple[str, str]]:
 
 def _rates(assessment: Assessment, axis: str) -> dict[str, Any]:
     """Shares of answers that are no rating, of the groups that are shown together and of each."""
-    issues, names = issue_names(assessment.study), group_names(assessment.study)
+    issues, names = assessment.study.issue_names, assessment.study.group_names
     table = _of_axis(assessment.nonresponse, axis)
     cells = {(row["group"], row["issue"]): row for row in rows_of(table)}
     groups = [group for group in names if (table["group"] == group).any()]
@@ -625,7 +625,7 @@ def _unrated(rows: Iterable[Mapping[str, Any]]) -> tuple[int, np.ndarray]:
 
 def _style(assessment: Assessment) -> dict[str, Any] | None:
     """Ranks with and without each person's own level; nothing where there are no two ranks to compare."""
-    table, issues = assessment.centred, issue_names(assessment.study)
+    table, issues = assessment.centred, assessment.study.issue_names
     table = table[table["rank"].notna() & table["rank_centred"].notna()]
     if len(issues) < 2 or not len(table):
         return None
@@ -719,7 +719,7 @@ def _method(assessment: Assessment) -> dict[str, Any]:
     present = [group for group, n in zip(study.groups, sample.respondents, strict=True) if n]
     corrected = [group.name for group in present if group.population or group.strata]
     return {
-        "raked": [name for group, name in group_names(study).items() if group in set(assessment.margins["group"])],
+        "raked": [name for group, name in study.group_names.items() if group in set(assessment.margins["group"])],
         "design": any(export.weight for export in study.responses),
         "trimmed": study.weighting.trim is not None,
         "strata": any(export.stratum for export in study.responses),
@@ -738,9 +738,7 @@ def _group_means(assessment: Assessment, axis: str) -> dict[str, Any]:
     study = assessment.study
     table = _of_axis(assessment.group_scores, axis)
     present = [group for group in study.groups if (table["group"] == group.id).any()]
-    weights = dict(
-        zip([g.id for g in study.groups], study.layout.group_weights[list(study.axes).index(axis)], strict=True)
-    )
+    weights = dict(zip([g.id for g in study.groups], study.weights_of(axis), strict=True))
     cells = {(row["group"], row["issue"]): row for row in rows_of(table)}
     total = sum(weights.values())
     return {
@@ -770,7 +768,7 @@ def _flagged(assessment: Assessment) -> dict[str, Any] | None:
     if not len(table):
         return None
     study = assessment.study
-    labels = issue_names(study)
+    labels = study.issue_names
     scores = {(row["axis"], row["issue"]): (row["estimate"], row["without_flagged"]) for row in rows_of(table)}
     tiers = table.drop_duplicates("issue").set_index("issue")
     moved = tiers.index[(tiers["tier"] != tiers["tier_without_flagged"]).fillna(value=False)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,17 @@ def write_tables(assessment: Assessment, folder: Path) -> None:
 
 def write_dispositions(assessment: Assessment, path: Path) -> None:
     """Write one line per row read: file, row, fate, reason, and its flags."""
+    for part, table in enumerate(disposition_parts(assessment)):
+        table.to_csv(path, index=False, mode="a" if part else "w", header=not part, lineterminator="\n")
+
+
+def disposition_parts(assessment: Assessment) -> Iterator[pd.DataFrame]:
+    """The lines of `dispositions.csv`, part by part: they are as many as the rows read."""
     ledger = assessment.gathered.ledger
-    header = True
     for lines in ledger.lines():
         kept = lines["reason"] == KEPT
         names = {int(flags): "; ".join(flag_names(int(flags))) for flags in np.unique(lines["flags"])}
-        table = pd.DataFrame(
+        yield pd.DataFrame(
             {
                 "file": np.array(ledger.exports, object)[lines["export"]],
                 "row": lines["row"],
@@ -83,8 +88,6 @@ def write_dispositions(assessment: Assessment, path: Path) -> None:
                 "flags": [names[int(flags)] for flags in lines["flags"]],
             }
         )
-        table.to_csv(path, index=False, mode="w" if header else "a", header=header, lineterminator="\n")
-        header = False
 
 
 def result(assessment: Assessment) -> dict[str, Any]:
@@ -100,13 +103,13 @@ def result(assessment: Assessment) -> dict[str, Any]:
         "confidence": study.confidence,
         "study": json.loads(study.model_dump_json(exclude={"simulation"})),
         "axes": {"x": study.x, "y": study.y},
-        "thresholds": {study.x: _number(matrix.x_threshold), study.y: _number(matrix.y_threshold)},
+        "thresholds": {study.x: published(matrix.x_threshold), study.y: published(matrix.y_threshold)},
         "tier_1": {
             "issues": matrix.points.loc[matrix.points["tier"] == 1, "issue"].tolist(),
-            "confidence_all_stay": _number(matrix.tiers.all_stay),
-            "confidence_same_set": _number(matrix.tiers.same_set),
-            "confidence_highest_on_x": _number(float(matrix.tiers.top[0])),
-            "confidence_highest_on_y": _number(float(matrix.tiers.top[1])),
+            "confidence_all_stay": published(matrix.tiers.all_stay),
+            "confidence_same_set": published(matrix.tiers.same_set),
+            "confidence_highest_on_x": published(float(matrix.tiers.top[0])),
+            "confidence_highest_on_y": published(float(matrix.tiers.top[1])),
         },
         "rows": [
             {
@@ -120,7 +123,7 @@ def result(assessment: Assessment) -> dict[str, Any]:
             }
             for export in assessment.gathered.exports
         ],
-        "concord": [{name: _number(value) for name, value in asdict(one).items()} for one in assessment.concords],
+        "concord": [{name: published(value) for name, value in asdict(one).items()} for one in assessment.concords],
         **{name: records(table) for name, table in tables(assessment).items()},
         "warnings": list(assessment.warnings),
     }
@@ -128,11 +131,12 @@ def result(assessment: Assessment) -> dict[str, Any]:
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """A table as a list of rows for JSON: 10 significant digits, missing as null."""
-    columns = {str(name): [_number(value) for value in table[name].tolist()] for name in table.columns}
+    columns = {str(name): [published(value) for value in table[name].tolist()] for name in table.columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _number(value: Any) -> Any:
+def published(value: Any) -> Any:
+    """A value as the tables and `result.json` have it: 10 significant digits, missing as None."""
     if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

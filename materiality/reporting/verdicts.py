@@ -12,7 +12,7 @@ from materiality.assessment import Assessment
 from materiality.clustering import cluster_tables
 from materiality.figures import CHOICE_WORDS, METHOD_WORDS, option_words
 from materiality.sensitivity import UNCERTAIN
-from materiality.study import COMBINED, MaterialRule, Study, TierMethod
+from materiality.study import COMBINED, MaterialRule, TierMethod
 from materiality.tiers import Zone
 from materiality.wording import Message
 
@@ -55,14 +55,6 @@ def verdicts(assessment: Assessment) -> dict[str, Any]:
     }
 
 
-def issue_names(study: Study) -> dict[str, str]:
-    return {issue.id: issue.name for issue in study.issues}
-
-
-def group_names(study: Study) -> dict[str, str]:
-    return {group.id: group.name for group in study.groups}
-
-
 def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     """A table's lines, as the template walks through them."""
     names = [str(name) for name in table.columns]
@@ -89,7 +81,7 @@ def _decisions(assessment: Assessment) -> dict[str, Any]:
         "settled": labels[first & ~open_ended].tolist(),
         "open": labels[first & open_ended].tolist(),
         "decided": [{**row, "word": _decided(row["decision"]), "differs": _differs(row)} for row in rows_of(decided)],
-        "groups": group_names(study),
+        "groups": study.group_names,
         "tipping": bool(table["tip_group"].notna().any()),
     }
 
@@ -108,7 +100,7 @@ def _clusters(assessment: Assessment) -> dict[str, Any] | None:
     if clusters.number is None or (len(clusters.known) < 3 and clusters.count < 2):
         return None
     found = cluster_tables(study, clusters)
-    labels, number = issue_names(study), clusters.number
+    labels, number = study.issue_names, clusters.number
     members = [
         {
             **row,
@@ -149,7 +141,7 @@ def _clusters(assessment: Assessment) -> dict[str, Any] | None:
 
 def _choices(assessment: Assessment) -> dict[str, Any]:
     study, shares = assessment.study, assessment.multiverse.shares
-    labels = issue_names(study)
+    labels = study.issue_names
     every = shares[(shares["choice"] == "all") & shares["share"].notna()]
     options = shares[shares["choice"] != "all"]
     cells = {(row["choice"], row["option"], row["issue"]): row["share"] for row in rows_of(options)}
@@ -196,7 +188,7 @@ def _reach(shares: list[float]) -> float:
 
 def _uncertain(assessment: Assessment) -> dict[str, Any]:
     study, found = assessment.study, assessment.acceptability
-    labels = issue_names(study)
+    labels = study.issue_names
     tiers = {(row["uncertain"], row["issue"]): row for row in rows_of(found.tiers)}
     ranks = found.ranks[found.ranks["axis"] == COMBINED]
     by_rank: dict[tuple[str, str], dict[int, float]] = {}
@@ -241,7 +233,7 @@ def _uncertain(assessment: Assessment) -> dict[str, Any]:
 
 def _left_out(assessment: Assessment) -> dict[str, Any]:
     study, table = assessment.study, assessment.without_group
-    labels, rows = issue_names(study), []
+    labels, rows = study.issue_names, []
     for group in study.groups:
         here = table[table["group"] == group.id]
         if here.empty:
@@ -263,7 +255,7 @@ def _left_out(assessment: Assessment) -> dict[str, Any]:
 
 def _segmented(assessment: Assessment, axis: str) -> dict[str, Any]:
     study, found = assessment.study, assessment.segmentation
-    labels, groups = issue_names(study), group_names(study)
+    labels, groups = study.issue_names, study.group_names
     parts = []
     for method, words in SEGMENT_WORDS.items():
         rows = _of(found.segments, axis, method)
