@@ -28,6 +28,7 @@ from materiality.groups import (
 from materiality.matrix import Matrix, build_matrix, joint_table, spread_of
 from materiality.multiverse import Multiverse, multiverse
 from materiality.notices import notices
+from materiality.protection import Withheld, protected, withheld
 from materiality.ranks import rank_sets
 from materiality.robustness import (
     bounds_table,
@@ -39,7 +40,7 @@ from materiality.robustness import (
 )
 from materiality.segmentation import Segmentation, segment_respondents
 from materiality.sensitivity import Acceptability, acceptability_tables, tips_table, without_group_table
-from materiality.study import COMBINED, Language, Study, study_path
+from materiality.study import COMBINED, Language, Privacy, PrivacyProfile, Study, study_path
 from materiality.weights import diagnostics_table, margins_table, weights_table
 from materiality.wording import Message
 
@@ -58,7 +59,7 @@ class Assessment:
     gathered : Gathered
         Moments, dispositions and exports.
     sample : Sample
-        Group means and counts.
+        Group means and counts, with stand-ins for those that are not told.
     estimates : Estimates
         Scores, one axis after the other, each over the issues.
     matrix : Matrix
@@ -126,6 +127,7 @@ def assess(
     *,
     seed: int | None = None,
     language: str | None = None,
+    privacy: str | None = None,
     progress: Progress | None = None,
 ) -> Assessment:
     """Read a study and its exports, and compute everything.
@@ -138,6 +140,8 @@ def assess(
         Instead of the study's.
     language : {"en", "zh"}, optional
         Of the report, instead of the study's.
+    privacy : {"internal", "publish", "off"}, optional
+        Profile, instead of the study's. What is made with `off` may tell what single people answered.
     progress : callable, optional
         Told an export's name and the rows read from it so far.
 
@@ -146,27 +150,33 @@ def assess(
     MaterialityError
         With every fault of the study file and its exports at once.
     ValueError
-        If there is no such language.
+        If there is no such language or profile.
     """
-    given = {"seed": seed, "language": None if language is None else Language(language)}
+    given = {
+        "seed": seed,
+        "language": None if language is None else Language(language),
+        "privacy": None if privacy is None else Privacy(profile=PrivacyProfile(privacy)),
+    }
     study, gathered = examine(path, progress=progress)
     study = study.model_copy(update={key: value for key, value in given.items() if value is not None})
     return _assess(study, study_path(path), gathered)
 
 
 def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
-    sample = summarise(gathered.moments, gathered.weights)
+    raw = summarise(gathered.moments, gathered.weights)
+    kept = withheld(study, raw)
+    sample = protected(study, raw, kept)
     estimates = scores_of(study, sample)
-    _check_scored(study, study_file, estimates)
+    _check_scored(study, study_file, estimates, kept)
     matrix = build_matrix(study, estimates, _generator(study, TIER_STREAM))
     group_scores = group_scores_table(study, sample)
     flagged, unraked = flagged_table(
-        study, gathered.moments, estimates, matrix, scores_of, _generator(study, UNFLAGGED_STREAM)
+        study, gathered.moments, estimates, matrix, scores_of, _generator(study, UNFLAGGED_STREAM), kept
     )
     ranks = _ranks_table(study, estimates)
     bounds = bounds_table(study, sample, estimates)
     centred = centred_moments(study, gathered.rows)
-    universes = multiverse(study, gathered.moments, centred)
+    universes = multiverse(study, gathered.moments, centred, kept)
     tips = tips_table(study, sample, estimates)
     replicates = replicates_table(study, gathered.rows, sample, estimates)
     margins = margins_table(study, gathered.moments, gathered.weights)
@@ -192,8 +202,8 @@ def _assess(study: Study, study_file: Path, gathered: Gathered) -> Assessment:
         margins=margins,
         nonresponse=nonresponse_table(study, sample),
         bounds=bounds,
-        centred=centred_table(study, centred, estimates, scores_of),
-        leniency=leniency_table(study, gathered.rows),
+        centred=centred_table(study, centred, estimates, scores_of, kept),
+        leniency=leniency_table(study, sample, gathered.rows),
         replicates=replicates,
         flagged=flagged,
         tips=tips,
@@ -249,12 +259,22 @@ def _replicated(replicates: pd.DataFrame) -> list[str]:
     ]
 
 
-def _check_scored(study: Study, study_file: Path, estimates: Estimates) -> None:
+def _check_scored(study: Study, study_file: Path, estimates: Estimates, kept: Withheld) -> None:
     """Refuse a study in which no issue has a score on both axes of the matrix: there is nothing to draw."""
     faults = Faults()
     scores = np.isfinite(estimates.values.reshape(len(study.axes), -1))
     places = study.matrix_places
-    if not scores[places].all(axis=0).any():
+    if not scores[places].all(axis=0).any() and kept.left_out.any():
+        faults.add(
+            "no issue can have a score on both axes of the matrix: under the privacy profile "
+            f"'{study.privacy.profile}' (at least {study.privacy.hidden_below} people) the scores would tell what "
+            "single groups answered.",
+            mend="merge small groups; or, where the answers may be known, set a smaller minimum_group_size or "
+            'profile = "off" in [privacy].',
+            file=study_file.name,
+            column="privacy",
+        )
+    elif not scores[places].all(axis=0).any():
         empty = [axis for axis, place in zip((study.x, study.y), places, strict=True) if not scores[place].any()]
         faults.add(
             "no issue has a rating on both axes of the matrix"

@@ -7,13 +7,13 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from materiality.errors import Faults
-from materiality.inspection import Inspection, inspect_export
+from materiality.errors import ROWS_SHOWN, Faults, rows_in_words
+from materiality.inspection import FEW, Inspection, inspect_export
 from materiality.reading.answers import Answers, Unreadable, read_seconds, read_time
 from materiality.reading.kinds import Column, ColumnKind
 from materiality.study import STUDY_FILE, Scale, Special, Tool, fold
@@ -22,6 +22,7 @@ T = TypeVar("T")
 MOST_GROUPS = 30
 LEAST_ISSUES = 2
 LEAST_GROUP = 2
+LEAST_GROUPS = 2
 GROUP_WORDS = {
     "stakeholder": 10,
     "利益相关方": 10,
@@ -94,7 +95,8 @@ def draft(exports: Sequence[Path], out: Path) -> str:
     """A study file for some exports of one survey, as text; `check` accepts it.
 
     The groups come from the likeliest group column, the issues from the matrix question with the most rows, scale and
-    labels from its answers. Where a second question has the same rows, it becomes the second axis.
+    labels from its answers. Where a second question has the same rows, it becomes the second axis. What fewer than
+    `inspection.FEW` people said in words of their own is told by row and never written: it may say who they are.
 
     Parameters
     ----------
@@ -117,6 +119,13 @@ def draft(exports: Sequence[Path], out: Path) -> str:
             "no column looks like one that tells stakeholder groups apart.",
             mend="write the study file by hand with group_is = …, or add such a column; the user guide shows how.",
             file=first.file,
+        )
+    elif len(_groups(first, groups)) < LEAST_GROUPS:
+        faults.add(
+            f"fewer than {LEAST_GROUPS} answers were given by {FEW} people or more, so no groups can be drafted.",
+            mend="write the study file by hand; a draft holds no answer of fewer people: it may say who they are.",
+            file=first.file,
+            column=_reference(first, groups),
         )
     if not questions:
         faults.add(
@@ -217,6 +226,12 @@ def _group_answers(column: Column, counts: Mapping[str, int]) -> dict[str, int]:
     return {text: n for text, n in found.most_common() if n >= LEAST_GROUP}
 
 
+def _groups(found: Inspection, column: Column) -> dict[str, int]:
+    """The answers that make groups of a draft, and how many gave each."""
+    answers = _group_answers(column, found.answers[_place(found, column)])
+    return {text: n for text, n in answers.items() if n >= FEW}
+
+
 # The file
 
 
@@ -230,7 +245,7 @@ def _study(
 ) -> Iterator[str]:
     chosen = questions[0]
     second = next((q for q in questions[1:] if set(map(fold, q.items)) == set(map(fold, chosen.items))), None)
-    answers = _group_answers(groups, first.answers[_place(first, groups)])
+    answers = _groups(first, groups)
     ids = _ids(list(answers))
     yield "# A draft, made from the export alone. Lines marked GUESS want your eye; `materiality check` tells faults."
     yield f"title = {_text(_title(exports[0]))}"
@@ -278,15 +293,20 @@ def _scale(chosen: Question, second: Question | None, first: Inspection) -> Iter
         for text in sorted(first.table.grid.missing[_place(first, column)]):
             if any(fold(text) == fold(found) for found in first.answers[_place(first, column)]):
                 special.setdefault(text, Special.BLANK.value)
-    labels = _once({text: point for text, point in labels.items() if fold(text)})
+    labels = _once({text: point for text, point in labels.items() if fold(text) and first.may_be_told(text)})
     special = _once(
-        {text: kind for text, kind in special.items() if fold(text) and fold(text) not in map(fold, labels)}
+        {
+            text: kind
+            for text, kind in special.items()
+            if fold(text) and fold(text) not in map(fold, labels) and first.may_be_told(text)
+        }
     )
     unread = _unread(
         Scale(low=low, high=high, labels=labels, special={text: Special(kind) for text, kind in special.items()}),
         columns,
         first,
     )
+    common = [text for text in unread if first.may_be_told(text)]
     yield "[scale]" + ("" if all(guess.sure for guess in guesses) else "   # GUESS: look at the order of the labels")
     yield f"low = {low:g}"
     yield f"high = {high:g}"
@@ -294,12 +314,16 @@ def _scale(chosen: Question, second: Question | None, first: Inspection) -> Iter
         yield "[scale.labels]"
         for text, point in sorted(labels.items(), key=lambda pair: pair[1]):
             yield f"{_text(text)} = {point:g}"
-    if special or unread:
+    if special or common:
         yield "[scale.special]"
         for text, meaning in special.items():
             yield f"{_text(text)} = {_text(meaning)}"
-        for text in unread:
-            yield f'{_text(text)} = "blank"   # GUESS: no point of the scale was found for it'
+        for text in common:
+            yield f'{_text(" ".join(text.split()))} = "blank"   # GUESS: no point of the scale was found for it'
+    if len(common) < len(unread):
+        rows = _rows(first, columns, [text for text in unread if text not in common])
+        yield f"# No point of the scale was found for answers of fewer than {FEW} people in {rows}."
+        yield "# They may be remarks, so they stand in no file. `materiality check` shows them: correct or add them."
     yield ""
 
 
@@ -321,7 +345,7 @@ def _unread(scale: Scale, columns: Sequence[Column], first: Inspection) -> list[
     for column in columns:
         for text in first.answers[_place(first, column)]:
             if not reader.understands(text):
-                unread.setdefault(fold(text), " ".join(text.split()))
+                unread.setdefault(fold(text), text)
     return list(unread.values())
 
 
@@ -389,14 +413,22 @@ def _reference(found: Inspection, column: Column) -> str:
 
 
 def _cleaning(groups: Column, found: Inspection, answers: Mapping[str, int]) -> Iterator[str]:
-    """What to do with group answers that only single people gave: mostly words of their own under "other"."""
+    """What to do with group answers that few people gave: mostly words of their own under "other"."""
     counts = found.answers[_place(found, groups)]
     rare = {text: n for text, n in counts.items() if not _known(text, groups.separator, answers)}
     if rare:
         yield "[cleaning]"
-        yield f'unknown_group = "drop"   # GUESS: {sum(rare.values())} people named a group of their own; to keep them,'
-        yield "#                          add what they said to a group's `answers`"
+        yield f'unknown_group = "drop"   # GUESS: {sum(rare.values())} people named one that fewer than {FEW} named.'
+        yield f"# They stand in {_rows(found, [groups], rare)}. What they wrote may say who they are, so"
+        yield "# it stands in no file; to keep them, add it to a group's `answers`, or as a group."
         yield ""
+
+
+def _rows(found: Inspection, columns: Sequence[Column], answers: Iterable[str]) -> str:
+    """The rows in which one of some columns holds one of some answers, in words."""
+    places, sought = [_place(found, column) for column in columns], set(map(fold, answers))
+    rows = [row for row, record in found.table.records() if record and any(fold(record[k]) in sought for k in places)]
+    return rows_in_words(rows[:ROWS_SHOWN], max(len(rows) - ROWS_SHOWN, 0))
 
 
 def _known(text: str, separator: str, answers: Mapping[str, int]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -9,6 +11,13 @@ from difflib import get_close_matches
 ROWS_SHOWN = 10
 FAULTS_HELD = 1000
 VALUE_SHOWN = 30
+NAME_SHOWN = 200
+"""Characters of a file's or column's name that a message shows."""
+MOST_COMPARED = 300
+"""Words that are compared letter by letter in looking for the nearest ones."""
+WORD = re.compile(r"[^\W\d_]+")
+LOOK_ALIKE = ("CYRILLIC", "GREEK")
+"""Scripts with letters that look like Latin ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +50,11 @@ class Fault:
     @property
     def where(self) -> str:
         """File, rows and column in words."""
-        parts = [self.file] if self.file else []
+        parts = [named(self.file)] if self.file else []
         if self.rows:
             parts.append(rows_in_words(self.rows, self.more_rows))
         if self.column:
-            parts.append(f"column '{self.column}'")
+            parts.append(f"column '{named(self.column)}'")
         return ", ".join(parts)
 
     def __str__(self) -> str:
@@ -130,23 +139,59 @@ def rows_in_words(rows: Sequence[int], more: int = 0) -> str:
 
 
 def shown(value: str) -> str:
-    """A found value as messages show it: quoted, in printable characters, at most 30 of them."""
-    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in value)
+    """A found value as messages show it: quoted, in printable characters, at most 30 of them.
+
+    In a word of Latin letters, those of other scripts that look like them are shown by their code: `'St\\u0430ff'`.
+    """
+    text = _printable(value[: 2 * VALUE_SHOWN])
+    if not text.isascii():
+        text = WORD.sub(_told_apart, text)
     return f"'{text[: VALUE_SHOWN - 1]}…'" if len(text) > VALUE_SHOWN else f"'{text}'"
+
+
+def named(name: str) -> str:
+    """The name of a file, a column or a sheet as messages show it: in printable characters, at most 200 of them."""
+    text = _printable(re.sub(r"[\r\n]+", " ", name[: 2 * NAME_SHOWN]), spaces=True)
+    return f"{text[: NAME_SHOWN - 1]}…" if len(text) > NAME_SHOWN else text
+
+
+def _printable(text: str, *, spaces: bool = False) -> str:
+    """A text with a code for each character that is not seen; `spaces` of all kinds may stay as they are."""
+    if text.isprintable():
+        return text
+    seen = (c.isprintable() or (spaces and unicodedata.category(c) == "Zs") for c in text)
+    return "".join(c if is_seen else repr(c)[1:-1] for c, is_seen in zip(text, seen, strict=True))
+
+
+def _told_apart(word: re.Match[str]) -> str:
+    """A word; in one of Latin letters, look-alikes from other scripts as codes."""
+    scripts = [unicodedata.name(letter, "").partition(" ")[0] for letter in word[0]]
+    if "LATIN" not in scripts:
+        return word[0]
+    return "".join(
+        f"\\u{ord(letter):04x}" if script in LOOK_ALIKE else letter
+        for letter, script in zip(word[0], scripts, strict=True)
+    )
 
 
 def nearest(found: str, valid: Iterable[str], count: int = 3) -> str:
     """The valid words closest to the one found, quoted and comma-separated; empty where none is close.
 
-    Letter case and surrounding space do not count.
+    Letter case and surrounding space do not count. Of very many words those are compared that share the most parts.
     """
+    wanted = found.strip().casefold()[: 2 * NAME_SHOWN]
     by_fold: dict[str, str] = {}
     for word in valid:
-        by_fold.setdefault(word.strip().casefold(), word)
-    close = get_close_matches(found.strip().casefold(), list(by_fold), n=count, cutoff=0.5)
-    return ", ".join(f"'{by_fold[fold]}'" for fold in close)
+        by_fold.setdefault(word.strip().casefold()[: 2 * NAME_SHOWN], word)
+    words = list(by_fold)
+    if len(words) > MOST_COMPARED:
+        parts = set(re.findall(r"\w+", wanted))
+        alike = {word: len(parts & set(re.findall(r"\w+", word))) for word in words}
+        words = sorted(words, key=lambda word: (-alike[word], abs(len(word) - len(wanted))))[:MOST_COMPARED]
+    close = get_close_matches(wanted, words, n=count, cutoff=0.5)
+    return ", ".join(f"'{named(by_fold[fold])}'" for fold in close)
 
 
 def joined(words: Iterable[str]) -> str:
     """Words quoted, comma-separated."""
-    return ", ".join(f"'{word}'" for word in words)
+    return ", ".join(f"'{named(word)}'" for word in words)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from materiality.intervals import Parts, Reaches, group_reaches, score_interval
-from materiality.linearisation import Design, design_of, linearise
-from materiality.samples import Sample, rating_variances, score_weights, summarise, unanimous
+from materiality.linearisation import Design, Spread, design_of, linearise
+from materiality.samples import Sample, StandIn, rating_variances, score_weights, summarise, unanimous
 from materiality.stats import ROUNDING, satterthwaite_df, t_interval
 
 FloatArray = NDArray[np.float64]
@@ -129,11 +129,11 @@ def estimate(
     `calibrate(calfun = "raking")` where the cautious variance is not called for.
     """
     design = design_of(sample, population, strata)
-    spread = linearise(sample, questions, weights, design, cautious_below=cautious_below)
+    unasked = np.clip(np.nan_to_num(1 - design.asked(sample), nan=1.0), 0.0, 1.0)
+    spread = _spread(sample, questions, weights, design, unasked, cautious_below)
     means = sample.means[:, questions].T
     values = np.where(weights != 0, np.where(np.isnan(means), 0.0, means) * weights, 0.0).sum(axis=1)
     values[~(weights != 0).any(axis=1)] = np.nan
-    unasked = np.clip(np.nan_to_num(1 - design.asked(sample), nan=1.0), 0.0, 1.0)
     own = _own_parts(sample, questions, design, unasked, cautious_below)
     lonely = (weights != 0) & (own.n.T == 1)
     seen = np.diag(spread.covariance)
@@ -220,8 +220,8 @@ def pieces(
     """
     design = design_of(sample, population)
     group, question = np.nonzero(sample.n > 0)
-    spread = linearise(sample, question, np.eye(len(sample.n))[group], design, cautious_below=cautious_below)
     unasked = np.clip(np.nan_to_num(1 - design.asked(sample), nan=1.0), 0.0, 1.0)
+    spread = _spread(sample, question, np.eye(len(sample.n))[group], design, unasked, cautious_below)
     questions = np.arange(sample.moments.questions)
     own = _own_parts(sample, questions, design, unasked, cautious_below)
     reaches = group_reaches(
@@ -240,6 +240,42 @@ def pieces(
         df=satterthwaite_df(spread.shares, spread.df),
         lent=np.where(own.n[group, question] == 1, unasked[group], 0.0),
     )
+
+
+def _spread(
+    sample: Sample,
+    questions: IntArray,
+    weights: FloatArray,
+    design: Design,
+    unasked: FloatArray,
+    cautious_below: int,
+) -> Spread:
+    """The joint covariance of the targets; means that something stands for have its variance, and vary on their own."""
+    stand = sample.stand_in
+    if stand is None:
+        return linearise(sample, questions, weights, design, cautious_below=cautious_below)
+    apart = stand.cells[:, questions].T
+    spread = linearise(sample, questions, np.where(apart, 0.0, weights), design, cautious_below=cautious_below)
+    own = np.where(apart, weights, 0.0)
+    each = own * _lent(sample, stand, unasked)[:, questions].T
+    same = questions[:, None] == questions
+    covariance = spread.covariance + np.where(same, np.nan_to_num(each) @ own.T, 0.0)
+    unknown = (np.isnan(each) & (own != 0)).any(axis=1)
+    covariance[unknown, unknown] = np.nan
+    groups = np.arange(len(sample.n))
+    return Spread(
+        covariance=covariance,
+        shares=np.concatenate([spread.shares, np.nan_to_num(own * each).T]),
+        df=np.concatenate([spread.df, np.broadcast_to(stand.df[questions], (len(groups), len(questions)))]),
+        units=np.concatenate([spread.units, np.where(apart, sample.n[:, questions].T, 0).T]),
+        group=np.concatenate([spread.group, groups]),
+    )
+
+
+def _lent(sample: Sample, stand: StandIn, unasked: FloatArray) -> FloatArray:
+    """The variance of each mean that something stands for; a size that is not told corrects for no population."""
+    size = np.where(stand.cells, np.maximum(sample.n, 1), np.inf)
+    return stand.variance / size * np.where(stand.hidden, 1.0, unasked[:, None])
 
 
 def pooled_variances(sample: Sample, questions: IntArray, weights: FloatArray) -> FloatArray:
@@ -274,12 +310,25 @@ def _own_parts(sample: Sample, questions: IntArray, design: Design, unasked: Flo
         jackknifed = _without_one_cluster(sample, design, g)
         if jackknifed is not None:
             variance[g] = np.where(rated[g], np.fmax(variance[g], jackknifed * unasked[g]), np.nan)
+    left = np.broadcast_to(unasked[:, None], (groups, q))
+    stand = sample.stand_in
+    if stand is not None:
+        known = np.isfinite(stand.variance)
+        units, effective, variance, left = (
+            np.where(stand.cells, put, own)
+            for put, own in (
+                (np.where(known, sample.n, np.minimum(sample.n, 1)), units),
+                (np.minimum(sample.n, stand.df + 1), effective),
+                (_lent(sample, stand, unasked), variance),
+                (np.where(stand.hidden, 1.0, left), left),
+            )
+        )
     return Parts(
         mean=sample.means[:, questions],
         n=units[:, questions],
         effective=np.minimum(sample.effective, effective)[:, questions],
         variance=variance[:, questions],
-        unasked=np.broadcast_to(unasked[:, None], (groups, len(questions))),
+        unasked=left[:, questions],
     )
 
 
@@ -371,6 +420,7 @@ __all__ = [
     "Estimates",
     "Pieces",
     "Sample",
+    "StandIn",
     "estimate",
     "pieces",
     "pooled_variances",

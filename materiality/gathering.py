@@ -99,13 +99,7 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
     questions = Questions.of(study)
     held: list[Block] = []
     lacking = _Lacking(study, ledger.exports, _columnless(sources))
-    spool, typical = Spool(), Typical.of(_no_rows(study), study)
-
-    def set_aside(block: Block, flags: NDArray[np.uint16]) -> None:
-        nonlocal typical
-        spool.add(block, flags)
-        typical += Typical.of(block, study)
-
+    spool = Spool()
     for source in sources:
         read = 0
         for block in source.blocks(faults):
@@ -118,7 +112,7 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
                     flags[held_back] = OPEN
                     kept &= ~held_back
             ledger.note(block, reason, flags)
-            set_aside(block.take(kept), flags[kept])
+            spool.add(block.take(kept), flags[kept])
             read += len(block)
             if progress is not None:
                 progress(source.table.name, read)
@@ -130,8 +124,12 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
             flags = np.where(reason != KEPT, flags | np.uint16(1) << reason.astype(np.uint16), flags).astype(np.uint16)
             reason = np.zeros_like(reason)
         ledger.correct(twins, reason, flags)
-        set_aside(twins.take(reason == KEPT), flags[reason == KEPT])
-    total, rows = _compared(spool, typical, study, ledger, lacking, faults)
+        spool.add(twins.take(reason == KEPT), flags[reason == KEPT])
+    for source in sources:
+        if source.whole:
+            check_count(source, ledger, faults)
+    spool = spool.in_order()
+    total, rows = _compared(spool, study, ledger, lacking, faults)
     lacking.tell(faults)
     counts = ledger.counts()
     exports = tuple(
@@ -152,12 +150,54 @@ def gather(study: Study, study_file: Path, faults: Faults, *, progress: Progress
     return Gathered(total, weights, rows, ledger, exports, simulated)
 
 
-def _compared(
-    spool: Spool, typical: Typical, study: Study, ledger: Ledger, lacking: _Lacking, faults: Faults
-) -> tuple[Moments, Spool]:
+def check_count(source: Source, ledger: Ledger, faults: Faults) -> None:
+    """Hold the ledger's lines of an export against a second count of the file's physical records (`reading.counting`).
+
+    Header rows, lines of the ledger and joined rows of a long export must add up to the count. A difference is added to
+    `faults`, with the first row where the two part.
+    """
+    table, lines, gap = source.table, 0, 0
+    for part in ledger.lines():
+        rows = part["row"][part["export"] == source.number]
+        due = table.header_row + lines + 1 + np.arange(len(rows))
+        if not gap and not table.grid.joined and (rows != due).any():
+            gap = int(due[(rows != due).argmax()])
+        lines += len(rows)
+    try:
+        found = table.disagrees(lines)
+    except MaterialityError as error:
+        faults.take(error)
+        return
+    if found is None and not gap:
+        return
+    joined, row = table.grid.joined, gap
+    what = f"its ledger accounts for {table.header_row + lines + joined:,} records ({table.header_row} of the header, "
+    what += f"{lines:,} rows below it" + (f", {joined:,} joined to these" if joined else "") + ")"
+    if found is not None:
+        row = found.row or gap
+        counted = f"of the file finds {found.records:,}"
+        if found.records == table.header_row + lines + joined:
+            counted = "finds as many but other rows blank"
+        elif found.records < 0:
+            counted = "ends inside a quote that is never closed"
+        what += f", and a second count {counted}"
+    else:
+        what += ", and not for each row of the file"
+    faults.add(
+        what + ("; here they part." if row else "."),
+        mend="look for unbalanced quotes or mixed line ends, and export the file again; where it is sound, the program "
+        "is at fault: report it.",
+        file=table.name,
+        row=row or None,
+    )
+
+
+def _compared(spool: Spool, study: Study, ledger: Ledger, lacking: _Lacking, faults: Faults) -> tuple[Moments, Spool]:
     """The moments of the rows that stay once each is compared with all of them, and those rows."""
     total = no_moments(len(study.layout.questions), len(study.groups), study.scale.midpoint)
-    rows = Spool()
+    rows, typical = Spool(), Typical.of(_no_rows(study), study)
+    for block, _ in spool.blocks():
+        typical += Typical.of(block, study)
     for block, flags in spool.blocks():
         reason, compared = apply_comparisons(block, flags, study, typical)
         changed = (reason != KEPT) | (compared != flags)
@@ -204,8 +244,8 @@ class _Lacking:
                     self.rows.setdefault(key, []).append(int(block.row[i]))
 
     def tell(self, faults: Faults) -> None:
-        for (export, column, group), rows in sorted(self.rows.items()):
-            margin = self.study.layout.margins[column]
+        for (export, column, group), places in sorted(self.rows.items()):
+            rows, margin = sorted(places), self.study.layout.margins[column]
             if (export, column) in self.columnless:
                 faults.add(
                     f"has no such column, and {len(rows)} of its respondents are of group "

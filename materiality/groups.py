@@ -22,14 +22,14 @@ from materiality.agreement import (
 from materiality.estimates import Estimates, Sample, estimate
 from materiality.moments import Moments
 from materiality.nonresponse import rates
+from materiality.protection import MEAN_DECIMALS
 from materiality.reading import stratum_code
 from materiality.responses import Kind
 from materiality.spooling import Spool
 from materiality.study import PrivacyProfile, Study
 
 COUNTS = ("n", "dont_know", "not_applicable", "blank")
-TOLD_FROM = 10
-"""Ratings of a group from which on their distribution is shown: it tells more of each person than a mean does."""
+INTERVAL = ["std_error", "conf_low", "conf_high"]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def group_scores_table(study: Study, sample: Sample) -> pd.DataFrame:
     """Every group's mean on every axis that asks it, and wherever else it answered the axis's questions."""
     groups, issues = len(study.groups), len(study.issues)
     group_of, issue_of = np.repeat(np.arange(groups), issues), np.tile(np.arange(issues), groups)
-    hidden = hidden_means(study, sample)
+    told = sample.means if sample.stand_in is None else sample.stand_in.told
     tables = []
     for k, axis in enumerate(study.axes):
         questions = np.array(study.layout.question_of[k])[issue_of]
@@ -132,7 +132,7 @@ def group_scores_table(study: Study, sample: Sample) -> pd.DataFrame:
                 "axis": axis,
                 "group": [study.groups[g].id for g in group_of],
                 "issue": [study.issues[i].id for i in issue_of],
-                "estimate": found.values,
+                "estimate": np.where(np.isfinite(found.values), told[group_of, questions], np.nan),
                 "std_error": known_errors(found),
                 "conf_low": found.low,
                 "conf_high": found.high,
@@ -141,44 +141,22 @@ def group_scores_table(study: Study, sample: Sample) -> pd.DataFrame:
                 "dont_know": kinds[:, Kind.DONT_KNOW],
                 "not_applicable": kinds[:, Kind.NOT_APPLICABLE],
                 "blank": kinds[:, Kind.BLANK],
-                "suppressed": hidden[group_of, questions],
+                "suppressed": sample.hidden[group_of, questions],
             }
         )
+        table.loc[sample.closed[group_of, questions], INTERVAL] = np.nan
         asked = np.array(study.layout.group_weights[k])[group_of] > 0
         answered = sample.n[group_of][:, np.unique(study.layout.question_of[k])].any(axis=1)
         tables.append(table[asked | answered])
-    return _blanked(pd.concat(tables, ignore_index=True))
+    table = _blanked(pd.concat(tables, ignore_index=True))
+    if study.privacy.profile is PrivacyProfile.PUBLISH:
+        table[[*INTERVAL, "n_effective"]] = table[[*INTERVAL, "n_effective"]].round(MEAN_DECIMALS)
+    return table
 
 
 def known_errors(estimates: Estimates) -> NDArray[np.float64]:
     """Standard errors; NaN where there is no estimate."""
     return np.where(np.isfinite(estimates.values), estimates.std_error, np.nan)
-
-
-def hidden_means(study: Study, sample: Sample) -> NDArray[np.bool_]:
-    """Which groups' answers stay hidden, shape (groups, questions).
-
-    Those of groups below the minimum size, and of questions that fewer of the group rated. Where one alone of the
-    groups in a score is hidden, the score less the others would give it away: the next smallest is hidden with it, on
-    every axis that asks the question.
-    """
-    smallest, n = study.privacy.hidden_below, sample.n
-    hidden = ((n > 0) & (n < smallest)) | ((sample.respondents > 0) & (sample.respondents < smallest))[:, None]
-    scores = [
-        (np.array(weights) > 0, question)
-        for weights, questions in zip(study.layout.group_weights, study.layout.question_of, strict=True)
-        for question in questions
-    ]
-    settled = False
-    while not settled:
-        settled = True
-        for asked, question in scores:
-            inside = asked & (n[:, question] > 0)
-            shown = np.flatnonzero(inside & ~hidden[:, question])
-            if len(shown) and np.count_nonzero(inside & hidden[:, question]) == 1:
-                hidden[shown[n[shown, question].argmin()], question] = True
-                settled = False
-    return hidden
 
 
 def answers_table(study: Study, sample: Sample) -> pd.DataFrame:
@@ -188,13 +166,10 @@ def answers_table(study: Study, sample: Sample) -> pd.DataFrame:
     -------
     DataFrame
         axis, group (of those that the axis asks), issue, rating (the point of the scale), n (ratings at that point),
-        share (of the group's ratings), suppressed. Blanked are, besides hidden groups, questions that fewer than
-        `TOLD_FROM` of the group rated or that all who did rated alike, unless the privacy profile is `off`. No rows
-        where the scale has no points.
+        share (of the group's ratings), suppressed. Blanked are hidden groups, and questions that so few of the group
+        rated that no more than their mean is told. No rows where the scale has no points.
     """
-    points, off = study.scale.points, study.privacy.profile is PrivacyProfile.OFF
-    telling = ((sample.n > 0) & (sample.n < TOLD_FROM)) | ((sample.points > 0).sum(axis=2) == 1)
-    hidden = hidden_means(study, sample) | (telling & (not off))
+    points, hidden = study.scale.points, sample.closed
     tables = []
     for k, axis in enumerate(study.axes):
         groups = np.flatnonzero(np.array(study.layout.group_weights[k]) > 0)
@@ -227,14 +202,28 @@ def _blanked(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _shown_groups(study: Study, sample: Sample, axis: int) -> list[int]:
-    """The groups that an axis asks and none of whose means on it is hidden."""
-    hidden = hidden_means(study, sample)[:, list(study.layout.question_of[axis])].any(axis=1)
+    """The groups that an axis asks and of one of whose means on it, at least, more than the mean may be told."""
     asked = np.array(study.layout.group_weights[axis]) > 0
-    return [int(g) for g in np.flatnonzero(asked & ~hidden & (sample.respondents > 0))]
+    closed = sample.closed[:, np.array(study.layout.question_of[axis])].all(axis=1)
+    return [int(g) for g in np.flatnonzero(asked & ~closed & (sample.respondents > 0))]
+
+
+def told_groups(study: Study, sample: Sample, axis: int) -> NDArray[np.bool_]:
+    """The groups that an axis asks and of all whose means on it more than the mean may be told, shape (groups,)."""
+    asked = np.array(study.layout.group_weights[axis]) > 0
+    closed = sample.closed[:, np.array(study.layout.question_of[axis])].any(axis=1)
+    return np.asarray(asked & ~closed & (sample.respondents > 0))
+
+
+def told_people(study: Study, sample: Sample, axis: int, members: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Who is asked on an axis and belongs to no group of it that is closed; from members, shape (people, groups)."""
+    told = told_groups(study, sample, axis)
+    others = (np.array(study.layout.group_weights[axis]) > 0) & ~told
+    return np.asarray(members[:, told].any(axis=1) & ~members[:, others].any(axis=1))
 
 
 def differences_table(study: Study, sample: Sample) -> pd.DataFrame:
-    """Differences between the means of every two groups that an axis asks and that are shown.
+    """Differences between the means of every two groups that an axis asks and whose intervals are shown.
 
     Returns
     -------
@@ -252,7 +241,7 @@ def differences_table(study: Study, sample: Sample) -> pd.DataFrame:
         for row, (one, other) in enumerate(pairs):
             weights[row, [groups[one], groups[other]]] = 1.0, -1.0
         weights = np.tile(weights, (len(study.issues), 1))
-        rated = ((sample.n[:, questions].T > 0) | (weights == 0)).all(axis=1)
+        rated = (((sample.n > 0) & ~sample.closed)[:, questions].T | (weights == 0)).all(axis=1)
         found = estimated(study, sample, questions, np.where(rated[:, None], weights, 0.0))
         p = _two_sided(study, found)
         tables.append(
@@ -284,7 +273,7 @@ def _two_sided(study: Study, found: Estimates) -> NDArray[np.float64]:
 
 
 def agreement_table(study: Study, sample: Sample) -> pd.DataFrame:
-    """Where the groups disagree, issue by issue; hidden groups do not enter.
+    """Where the groups disagree, issue by issue; means of which no more may be told do not enter.
 
     Returns
     -------
@@ -303,7 +292,8 @@ def agreement_table(study: Study, sample: Sample) -> pd.DataFrame:
         test = kruskal_wallis(np.zeros_like(counts) if shared or not counts.shape[2] else counts)
         both = adjusted(test.p)
         weights = np.array(study.layout.group_weights[k])[groups]
-        spread = disagreement(sample.means[groups][:, questions], weights)
+        means = np.where(sample.closed, np.nan, sample.means)
+        spread = disagreement(means[groups][:, questions], weights)
         names = np.array([study.groups[g].id for g in groups] + [""], object)
         tables.append(
             pd.DataFrame(
@@ -327,19 +317,21 @@ def agreement_table(study: Study, sample: Sample) -> pd.DataFrame:
 
 
 def concords(study: Study, sample: Sample, rows: Spool) -> tuple[Concord, ...]:
-    """Kendall's W and Cronbach's alpha, axis by axis; respondents count once, unweighted."""
+    """Kendall's W and Cronbach's alpha, axis by axis; respondents count once, unweighted.
+
+    Groups of which anything on the axis is closed do not enter, and nor do their people.
+    """
     layout = study.layout
     sums: list[Persons] = [
         persons_of(np.zeros((0, len(study.issues))), midpoint=study.scale.midpoint) for _ in study.axes
     ]
     for block, _ in rows.blocks():
         for k in range(len(study.axes)):
-            asked = block.members[:, np.array(layout.group_weights[k]) > 0].any(axis=1)
-            ratings = block.ratings[asked][:, list(layout.question_of[k])]
+            ratings = block.ratings[told_people(study, sample, k, block.members)][:, list(layout.question_of[k])]
             sums[k] += persons_of(ratings, midpoint=study.scale.midpoint)
     found = []
     for k, axis in enumerate(study.axes):
-        groups = _shown_groups(study, sample, k)
+        groups = np.flatnonzero(told_groups(study, sample, k)).tolist()
         means = sample.means[groups][:, list(layout.question_of[k])]
         among_groups = kendalls_w(means)
         person = sums[k]
@@ -369,7 +361,6 @@ def nonresponse_table(study: Study, sample: Sample) -> pd.DataFrame:
         share without a rating), suppressed. Hidden groups are blanked.
     """
     found = rates(sample)
-    hidden = hidden_means(study, sample)
     small = sample.respondents < study.privacy.hidden_below
     tables = []
     for k, axis in enumerate(study.axes):
@@ -386,7 +377,7 @@ def nonresponse_table(study: Study, sample: Sample) -> pd.DataFrame:
                 "not_applicable": found.shares[g, q, Kind.NOT_APPLICABLE],
                 "blank": found.shares[g, q, Kind.BLANK],
                 "missing": found.missing[g, q],
-                "suppressed": hidden[g, q] | small[g],
+                "suppressed": sample.hidden[g, q] | small[g],
             }
         )
         table.loc[table["suppressed"], ["asked", "dont_know", "not_applicable", "blank", "missing"]] = pd.NA

@@ -6,18 +6,21 @@ import itertools
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from materiality.errors import Faults
 from materiality.reading.grids import Record
-from materiality.reading.kinds import Column, ColumnKind, describe
+from materiality.reading.kinds import Column, ColumnKind, describe, is_plain_answer
 from materiality.reading.refusals import RECORDS_TO_JUDGE, why_no_export
 from materiality.reading.tables import Table, open_table
 from materiality.study import Export, Tool, fold
 
 ROWS_AT_ONCE = 5_000
 ROWS_LOOKED_AT = 100_000
+FEW = 5
+"""Answers of fewer people are counted, not shown: under a question's "other" they are words of their own."""
 DISTINCT_HELD = 2_000
 """Distinct answers remembered per column; further ones are let go, so memory does not grow with the rows."""
 
@@ -68,20 +71,30 @@ class Inspection:
             "responses": self.responses,
             "empty_rows": self.empty_rows,
             "previews": self.previews,
-            "columns": [_column_json(column) for column in self.columns],
+            "columns": [self._column_json(column) for column in self.columns],
         }
 
+    def _column_json(self, column: Column) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "name": column.head.name,
+            "question": column.head.question,
+            "item": column.head.item,
+            "kind": column.kind.value,
+        }
+        if column.scale is not None:
+            labels = {text: point for text, point in column.scale.labels.items() if self.may_be_told(text)}
+            told["scale"] = {"low": column.scale.low, "high": column.scale.high, "labels": labels}
+        return told
 
-def _column_json(column: Column) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "name": column.head.name,
-        "question": column.head.question,
-        "item": column.head.item,
-        "kind": column.kind.value,
-    }
-    if column.scale is not None:
-        told["scale"] = {"low": column.scale.low, "high": column.scale.high, "labels": dict(column.scale.labels)}
-    return told
+    @cached_property
+    def _common(self) -> frozenset[str]:
+        """Answers that `FEW` people or more gave in some column of ratings."""
+        rated = (counts for column, counts in zip(self.columns, self.answers, strict=True) if column.scale is not None)
+        return frozenset(text for counts in rated for text, n in counts.items() if n >= FEW)
+
+    def may_be_told(self, rating: str) -> bool:
+        """Whether an answer in a column of ratings is one that many gave, or plain words of a scale, and no remark."""
+        return rating in self._common or is_plain_answer(rating)
 
 
 def inspect_export(path: Path | str, *, sheet: str = "", encoding: str = "", tool: Tool = Tool.AUTO) -> Inspection:
@@ -145,7 +158,8 @@ def _count(answers: list[Counter[str]], records: list[Record]) -> None:
 def page(found: Inspection, *, shown: int = 6) -> str:
     """The inspection as a page for the terminal: the file, then its questions with their items and answers.
 
-    Of columns with personal data the names are told and nothing else; free text is counted, never shown.
+    Of columns with personal data the names are told and nothing else; free text is counted, never shown, as are answers
+    to a choice that fewer than `FEW` people gave, and ratings that hold more than the words of a scale.
     """
     table = found.table
     how = f"recognised, {table.certainty:.0%} sure" if table.certainty else "no tool recognised; read as plain"
@@ -168,16 +182,14 @@ def page(found: Inspection, *, shown: int = 6) -> str:
         if head.item:
             if head.question != last_question:
                 lines.append(f"  [{column.kind.value}] {_cut(head.question)}{_scale(column)}")
-            lines.append(f"      {_cut(head.item or head.name)}: {_answers(counts, shown)}")
+            lines.append(f"      {_cut(head.item or head.name)}: {_answers(found, column, counts, shown)}")
         else:
             what = head.question if head.question and head.question != head.name else ""
             lines.append(
                 f"  [{column.kind.value}] {_cut(head.name or '(no name)')}" + (f": {_cut(what)}" if what else "")
             )
-            if column.kind in {ColumnKind.RATING, ColumnKind.CHOICE, ColumnKind.MULTIPLE, ColumnKind.RANKING}:
-                lines.append(f"      {_answers(counts, shown)}{_scale(column)}")
-            elif column.kind in {ColumnKind.TEXT, ColumnKind.NUMBER, ColumnKind.TIME, ColumnKind.ID}:
-                lines.append(f"      {sum(counts.values())} answers")
+            if column.kind not in {ColumnKind.PII, ColumnKind.METADATA, ColumnKind.EMPTY}:
+                lines.append(f"      {_answers(found, column, counts, shown)}{_scale(column)}")
         last_question = head.question if head.item else ""
     return "\n".join(lines)
 
@@ -191,10 +203,23 @@ def _cut(text: str, length: int = 100) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _answers(counts: Mapping[str, int], shown: int) -> str:
-    common = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    told = ", ".join(f"{_cut(text, 40)} {n}" for text, n in common[:shown])
-    return told + (f", and {len(common) - shown} more" if len(common) > shown else "") or "no answers"
+def _answers(found: Inspection, column: Column, counts: Mapping[str, int], shown: int) -> str:
+    """The commonest answers of a column whose kind lets them be shown; how many there are of any other."""
+    if column.kind not in {ColumnKind.RATING, ColumnKind.CHOICE, ColumnKind.MULTIPLE, ColumnKind.RANKING}:
+        return f"{sum(counts.values())} answers"
+    if column.separator:
+        parts: Counter[str] = Counter()
+        for text, n in counts.items():
+            parts.update({part.strip(): n for part in text.split(column.separator) if part.strip()})
+        counts = parts
+    rated = column.kind is ColumnKind.RATING
+    told = {text: n for text, n in counts.items() if (found.may_be_told(text) if rated else n >= FEW)}
+    common = sorted(told.items(), key=lambda pair: (-pair[1], pair[0]))
+    named = ", ".join(f"{_cut(text, 40)} {n}" for text, n in common[:shown])
+    others = len(counts) - len(common[:shown])
+    if not named:
+        return f"{others} different answers, none of them common" if others else "no answers"
+    return named + (f", and {others} more" if others else "")
 
 
 def _scale(column: Column) -> str:

@@ -12,6 +12,7 @@ from materiality.clustering import Clusters, cluster_issues
 from materiality.estimates import Estimates, Sample
 from materiality.study import Study, TierMethod
 from materiality.tiers import Tiers, on_top, place
+from materiality.weights import hidden_sizes
 
 FloatArray = NDArray[np.float64]
 
@@ -156,7 +157,7 @@ def joint_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFr
     """
     from scipy.special import fdtri
 
-    issues = len(study.issues)
+    issues, shared = len(study.issues), _shared(study, sample)
     across, up = (np.arange(issues) + place * issues for place in study.matrix_places)
     spread = spread_of(estimates)
     rows = []
@@ -171,21 +172,24 @@ def joint_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFr
             {
                 "issue": study.issues[i].id,
                 "correlation": sigma[0, 1] / np.sqrt(sigma[0, 0] * sigma[1, 1]) if known else np.nan,
-                "shared": _shared(study, sample),
+                "shared": shared,
                 "semi_major": reach[1] if known else np.nan,
                 "semi_minor": reach[0] if known else np.nan,
                 "angle": angle if known else np.nan,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"shared": "Int64"})
 
 
-def _shared(study: Study, sample: Sample) -> int:
-    """Respondents whom both axes of the matrix ask."""
+def _shared(study: Study, sample: Sample) -> int | None:
+    """Respondents whom both axes of the matrix ask; None where that would tell a size that is not told."""
     weights = np.array(study.layout.group_weights) > 0
     axes = study.matrix_places
-    return sum(
-        sums.n
+    both = {
+        cell: sums.n
         for cell, sums in sample.moments.cells.items()
         if all(weights[axis, list(cell.groups)].any() for axis in axes)
-    )
+    }
+    hidden = {cell for cell in both if hidden_sizes(study, sample.respondents)[list(cell.groups)].any()}
+    everybody = len(both) == len(sample.moments.cells)
+    return None if hidden and not everybody else sum(both.values())

@@ -15,6 +15,7 @@ from materiality.errors import Faults
 from materiality.estimates import Sample, estimate, score_weights, summarise
 from materiality.groups import population_of
 from materiality.moments import Moments
+from materiality.protection import Withheld, protected
 from materiality.stats import ROUNDING
 from materiality.study import MaterialRule, Study, Threshold, ThresholdRule
 from materiality.tiers import threshold
@@ -52,7 +53,7 @@ class Multiverse:
     shares: pd.DataFrame
 
 
-def multiverse(study: Study, moments: Moments, centred: Moments) -> Multiverse:
+def multiverse(study: Study, moments: Moments, centred: Moments, kept: Withheld) -> Multiverse:
     """Is an issue material? The answer under every combination of choices that could be defended.
 
     - threshold: the study's on each axis; the mean, the median or the largest gap of the scores; the midpoint of the
@@ -78,6 +79,8 @@ def multiverse(study: Study, moments: Moments, centred: Moments) -> Multiverse:
         Of the kept respondents.
     centred : Moments
         Of the same respondents' ratings less each person's own mean (`style.centred`), in the same cells.
+    kept : Withheld
+        What is not told; stand-ins take its place in all data (`protection.protected`).
 
     Notes
     -----
@@ -95,7 +98,7 @@ def multiverse(study: Study, moments: Moments, centred: Moments) -> Multiverse:
         data[LEFT_OUT] = moments.without_flagged(), centred.without_flagged()
     weightings = _weightings(study, {flagged: given for flagged, (given, _) in data.items()})
     levels = sorted({LESS_SURE, study.confidence})
-    scores = {world: _scores(study, sample, world, weightings, levels) for world, sample in _samples(study, data)}
+    scores = {world: _scores(study, sample, world, weightings, levels) for world, sample in _samples(study, data, kept)}
     own = np.isfinite(scores[KEPT, GIVEN, LEFT_OUT][0, 0])
     scores = {world: np.where(own, found, np.nan) for world, found in scores.items()}
     scores = {world: found for world, found in scores.items() if np.isfinite(found[0]).all(axis=-2).any()}
@@ -113,7 +116,9 @@ def _questions(study: Study) -> NDArray[np.int64]:
     return np.array(study.layout.question_of, np.int64)[study.matrix_places]
 
 
-def _samples(study: Study, data: Mapping[str, tuple[Moments, Moments]]) -> Iterator[tuple[World, Sample]]:
+def _samples(
+    study: Study, data: Mapping[str, tuple[Moments, Moments]], kept: Withheld
+) -> Iterator[tuple[World, Sample]]:
     """The samples of all data that can be looked at, from the ratings as given and centred, flagged rows in or out."""
     ends: dict[str, float] = {}
     for flagged, (given, less) in data.items():
@@ -121,10 +126,14 @@ def _samples(study: Study, data: Mapping[str, tuple[Moments, Moments]]) -> Itera
         sample = summarise(given, weights)
         if _some_missing(study, sample):
             ends = {LOWEST: study.scale.low, HIGHEST: study.scale.high}
-        yield (flagged, GIVEN, LEFT_OUT), sample
+        yield (flagged, GIVEN, LEFT_OUT), protected(study, sample, kept, exact=flagged == KEPT)
         for missing, end in ends.items():
-            yield (flagged, GIVEN, missing), summarise(given.filled(end, study.scale.points), weights)
-        yield (flagged, CENTRED, LEFT_OUT), summarise(less, weights)
+            filled = summarise(given.filled(end, study.scale.points), weights)
+            yield (flagged, GIVEN, missing), protected(study, filled, kept, exact=False)
+        yield (
+            (flagged, CENTRED, LEFT_OUT),
+            protected(study, summarise(less, weights), kept, unbounded=True, exact=False),
+        )
 
 
 def _some_flagged(study: Study, moments: Moments) -> bool:

@@ -60,6 +60,8 @@ def rates(sample: Sample) -> Rates:
     total = (sample.factors.T @ weight)[:, None]
     part = np.divide(sample.weights, total, out=np.zeros(sample.weights.shape), where=total > 0)
     missing = np.select([sample.n == 0, sample.n == asked], [1.0, 0.0], np.clip(1 - part, 0.0, 1.0))
+    if sample.stand_in is not None:
+        missing = np.where(sample.stand_in.cells, sample.stand_in.missing, missing)
     return Rates(shares, np.where(asked > 0, missing, np.nan))
 
 

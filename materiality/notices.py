@@ -14,6 +14,7 @@ from materiality.gathering import ExportRead
 from materiality.moments import Moments
 from materiality.responses import NO_CATEGORY
 from materiality.study import CONSISTENT, Action, DuplicateChoice, GroupWeighting, Study
+from materiality.weights import hidden_sizes
 from materiality.wording import Message
 
 MISSED = 5e-4
@@ -44,7 +45,7 @@ def notices(
         *_judged(study),
         *_unreliable(study, estimates),
         *_movable(study, bounds),
-        *_hidden(study, group_scores),
+        *_hidden(study, sample, group_scores),
     ]
 
 
@@ -91,21 +92,30 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[Mes
         name, questions = axis.label or axis_id, list(study.layout.question_of[k])
         for g in np.flatnonzero(weights[k] > 0):
             group, n = study.groups[g].name, sample.n[g, questions]
-            if not n.any():
+            hidden = sample.hidden[g, questions] & (n == 0)
+            if not (n.any() or hidden.any()):
                 yield Message(
                     "Group %(group)s has no answers on the axis “%(axis)s” and is left out of its scores.",
                     group=group,
                     axis=name,
                 )
                 continue
-            if not n.all():
+            if hidden.any():
+                yield Message(
+                    "Group %(group)s does not enter the scores on “%(axis)s” of these issues, because they would tell "
+                    "its answers: %(issues)s.",
+                    group=group,
+                    axis=name,
+                    issues=Message("all of them") if hidden.all() else _names(study, hidden),
+                )
+            if not ((n > 0) | hidden).all():
                 yield Message(
                     "Group %(group)s gave no rating on “%(axis)s” to, and is left out of the scores of: %(issues)s.",
                     group=group,
                     axis=name,
-                    issues=_names(study, n == 0),
+                    issues=_names(study, (n == 0) & ~hidden),
                 )
-            if 0 < n.max() < study.privacy.hidden_below:
+            if n.max() < max(study.privacy.hidden_below, 1):
                 continue
             others = sample.n[np.ix_((weights[k] > 0) & (np.arange(len(weights[k])) != g), questions)]
             alone, lent = (n == 1) & (study.privacy.hidden_below < 2), (others > 1).any(axis=0)
@@ -125,7 +135,7 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[Mes
                     axis=name,
                     issues=_names(study, alone & ~lent),
                 )
-            agreed = unanimous(sample)[g, questions] & (n >= study.privacy.hidden_below)
+            agreed = unanimous(sample)[g, questions]
             if agreed.any():
                 yield Message(
                     "All ratings of group %(group)s on “%(axis)s” are equal for: %(issues)s. They show no spread; the "
@@ -135,6 +145,14 @@ def _missing(study: Study, sample: Sample, estimates: Estimates) -> Iterator[Mes
                     issues=_names(study, agreed),
                 )
         unscored = ~np.isfinite(estimates.values[k * issues : (k + 1) * issues])
+        secret = unscored & sample.hidden[weights[k] > 0][:, questions].any(axis=0)
+        if secret.any():
+            yield Message(
+                "No score on “%(axis)s”, because it would tell the answers of too few people: %(issues)s.",
+                axis=name,
+                issues=_names(study, secret),
+            )
+        unscored &= ~secret
         if unscored.any():
             yield Message(
                 "No rating at all on “%(axis)s”, so no score and no tier: %(issues)s.",
@@ -152,8 +170,10 @@ def _corrected(study: Study, sample: Sample) -> Iterator[Message]:
                 n=n,
                 population=group.population or sum(group.strata.values()),
             )
-            for group, n in zip(study.groups, sample.respondents, strict=True)
-            if (group.population or group.strata) and n >= max(study.privacy.hidden_below, 1)
+            for group, n, small in zip(
+                study.groups, sample.respondents, hidden_sizes(study, sample.respondents), strict=True
+            )
+            if (group.population or group.strata) and n and not small
         ]
         if known:
             yield Message("Finite population correction applied to: %(groups)s.", groups=known)
@@ -205,7 +225,7 @@ def _raked(study: Study, sample: Sample, weighting: pd.DataFrame, margins: pd.Da
             for cell, sums in sample.moments.cells.items()
             if g in cell.groups and any(cell.classes[k] == NO_CATEGORY for k in places)
         )
-        if kept and sample.respondents[g] >= max(study.privacy.hidden_below, 1):
+        if kept and not hidden_sizes(study, sample.respondents)[g]:
             yield Message(
                 "%(n)s of %(all)s respondents of group %(group)s give no category of a margin and keep their share of "
                 "the weight there.",
@@ -272,33 +292,24 @@ def _movable(study: Study, bounds: pd.DataFrame) -> Iterator[Message]:
         )
 
 
-def _hidden(study: Study, group_scores: pd.DataFrame) -> Iterator[Message]:
+def _hidden(study: Study, sample: Sample, group_scores: pd.DataFrame) -> Iterator[Message]:
     hidden = set(group_scores.loc[group_scores["suppressed"], "group"])
-    for axis_id, axis in study.axes.items():
-        asked = [g.id for g in study.groups if not axis.groups or axis.groups.get(g.id)]
-        table = group_scores[(group_scores["axis"] == axis_id) & group_scores["group"].isin(asked)]
-        shown = table[~table["suppressed"] & (table["n"].fillna(0) > 0)]
-        bare = set(table.loc[table["suppressed"], "issue"]) - set(shown["issue"])
-        if len(bare) == len(study.issues):
-            yield Message(
-                "The scores on “%(axis)s” rest on groups alone that are hidden elsewhere, and are shown: do not "
-                "publish them.",
-                axis=axis.label or axis_id,
-            )
-        elif bare:
-            yield Message(
-                "The scores on “%(axis)s” of these issues rest on groups alone that are hidden elsewhere, and are "
-                "shown: do not publish them: %(issues)s.",
-                axis=axis.label or axis_id,
-                issues=[issue.name for issue in study.issues if issue.id in bare],
-            )
     if hidden:
         yield Message(
-            "Some means are hidden in the tables, because fewer than %(n)s people gave a rating or because one such "
-            "group could be worked out from the others: %(groups)s. What else is published is not yet checked for ways "
-            "to work them out.",
+            "Nothing is told of what some groups answered to some or all questions: fewer than %(n)s gave a rating, or "
+            "all gave the same, or another group's answers could be worked out from theirs: %(groups)s. Scores that "
+            "they enter are rounded to two decimals. Group means that stand in for theirs are what the score leaves "
+            "for all of them together, and their spread is that of the groups that are shown.",
             n=study.privacy.hidden_below,
             groups=[group.name for group in study.groups if group.id in hidden],
+        )
+    alone: NDArray[np.bool_] = np.asarray((sample.closed & ~sample.hidden).any(axis=1))
+    if alone.any():
+        yield Message(
+            "Where fewer than %(n)s people of a group gave a rating, its mean alone is told, with one decimal: "
+            "%(groups)s. In scores the spread of the other groups stands in for its own.",
+            n=study.privacy.intervals_from,
+            groups=[group.name for group, some in zip(study.groups, alone, strict=True) if some],
         )
 
 

@@ -114,7 +114,7 @@ def rank_sets(
     if not len(known):
         return Ranks(**found)
     theta, sigma, targets = values[known], covariance[np.ix_(known, known)], len(known)
-    variance = np.diag(sigma)
+    variance = np.clip(np.diag(sigma), 0.0, None)  # two scores that offset each other may leave one just below 0
     spread = np.sqrt(np.clip(variance[:, None] + variance[None, :] - 2 * sigma, 0.0, None))
     spread[spread <= 1e-6 * np.sqrt(variance[:, None] + variance[None, :])] = 0.0
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)

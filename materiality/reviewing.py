@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,10 @@ import pandas as pd
 
 from materiality.assessment import Assessment
 from materiality.cleaning import flag_names
-from materiality.errors import Faults
+from materiality.errors import Faults, MaterialityError
 from materiality.moments import Cell
-from materiality.reporting import facts_of, hashes_of
-from materiality.reporting.folder import MANIFEST, check_target, staged
+from materiality.reporting import facts_of
+from materiality.reporting.folder import MANIFEST, check_target, hashes_of, locked, read_manifest, staged, undone
 from materiality.reporting.tables import disposition_parts, write_json
 from materiality.responses import Block
 from materiality.weights import classes_of, stratum_factors
@@ -54,7 +55,7 @@ img { max-width: 100%; height: auto }
 class Ratings:
     """What each kept respondent answered. Respondent-level: for recomputing in memory, never to be published.
 
-    All frames have one line per kept respondent, in the same order.
+    All frames have one line per kept respondent, in the order of the exports and their rows.
 
     Attributes
     ----------
@@ -95,17 +96,21 @@ def ratings(assessment: Assessment) -> Ratings:
     Ratings
     """
     parts = [_frames(assessment, block, flags) for block, flags in assessment.gathered.rows.blocks()]
-    joined = {
-        name: pd.concat([part[name] for part in parts], ignore_index=True) for name in ("rows", "design", "weights")
-    }
+    rows = pd.concat([part["rows"] for part in parts], ignore_index=True)
+    exports = [export.name for export in assessment.gathered.exports]
+    as_read = np.lexsort((rows["row"], rows["file"].map(exports.index)))
+
+    def joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+        return pd.concat(frames, ignore_index=True).iloc[as_read].reset_index(drop=True)
+
     nested = {
-        name: {key: pd.concat([part[name][key] for part in parts], ignore_index=True) for key in parts[0][name]}
+        name: {key: joined([part[name][key] for part in parts]) for key in parts[0][name]}
         for name in ("categories", "by_axis")
     }
     return Ratings(
-        rows=joined["rows"],
-        design=joined["design"],
-        weights=joined["weights"],
+        rows=joined([rows]),
+        design=joined([part["design"] for part in parts]),
+        weights=joined([part["weights"] for part in parts]),
         categories=nested["categories"],
         by_axis=nested["by_axis"],
     )
@@ -236,28 +241,33 @@ def write_review(assessment: Assessment, out: Path) -> Review:
         Where Jupyter's parts are not installed, the folder may not be replaced, or holds the results of another run.
     """
     check_tools()
-    facts = _facts_beside(out, facts_of(assessment))
-    notebook, failed = run_notebook(
-        TEMPLATE, cwd=assessment.study_file.parent, STUDY=assessment.study_file.name, SEED=assessment.study.seed
-    )
-    with staged(out) as stage:
-        if out.exists():
-            shutil.copytree(out, stage, dirs_exist_ok=True)
-        shutil.rmtree(stage / FOLDER, ignore_errors=True)
-        (stage / FOLDER).mkdir()
-        _write_text(stage / FOLDER / "review.ipynb", json.dumps(notebook, ensure_ascii=False, indent=1) + "\n")
-        _write_text(stage / FOLDER / "review.html", as_page(notebook, f"Review: {assessment.study.title}", failed))
-        (stage / MANIFEST).unlink(missing_ok=True)
-        write_json({**facts, "outputs": hashes_of(stage)}, stage / MANIFEST)
+    check_target(out)
+    with locked(out):
+        facts = _facts_beside(out, facts_of(assessment))
+        notebook, failed = run_notebook(
+            TEMPLATE, cwd=assessment.study_file.parent, STUDY=assessment.study_file.name, SEED=assessment.study.seed
+        )
+        with staged(out) as stage:
+            if out.exists():
+                shutil.copytree(out, stage, dirs_exist_ok=True, ignore=_but_the_review, copy_function=shutil.copyfile)
+            (stage / FOLDER).mkdir()
+            _write_text(stage / FOLDER / "review.ipynb", json.dumps(notebook, ensure_ascii=False, indent=1) + "\n")
+            _write_text(stage / FOLDER / "review.html", as_page(notebook, f"Review: {assessment.study.title}", failed))
+            write_json({**facts, "outputs": hashes_of(stage)}, stage / MANIFEST)
     return Review(out / FOLDER, failed)
+
+
+def _but_the_review(_: str, names: list[str]) -> set[str]:
+    """What of a run's folder does not go into the one that has the new review; no other folder or file is called so."""
+    return {FOLDER, MANIFEST} & set(names)
 
 
 def _facts_beside(out: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """What the manifest of a run says it was made from; a run whose results are not those of the review is refused."""
     check_target(out)
     faults = Faults()
-    if (out / MANIFEST).exists():
-        before = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    before = read_manifest(out)
+    if before is not None:
         if any(before.get(key) != facts[key] for key in SAME):
             faults.add(
                 "the folder holds results of other answers, another study file, version, library or seed; a review "
@@ -295,6 +305,8 @@ def run_notebook(template: Path, *, cwd: Path, **parameters: Any) -> tuple[Any, 
     failed : tuple of str
         What failed: the lines of an AssertionError, or another error and the number of its cell.
     """
+    import asyncio
+
     import nbformat
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
@@ -313,7 +325,7 @@ def run_notebook(template: Path, *, cwd: Path, **parameters: Any) -> tuple[Any, 
             connection_file=str(Path(scratch) / "kernel.json"),
             **({} if os.name == "nt" else {"transport": "ipc", "ip": str(Path(scratch) / "kernel")}),  # no open port
         )
-        NotebookClient(
+        client = NotebookClient(
             notebook,
             km=kernel,
             timeout=None,
@@ -326,17 +338,34 @@ def run_notebook(template: Path, *, cwd: Path, **parameters: Any) -> tuple[Any, 
                 "--IPKernelApp.ignore_cwd=True",
                 "--HistoryManager.enabled=False",
             ],
-        ).execute(cleanup_kc=True)
+        )
+        # in a thread of its own the client leaves alone what signals do to this process
+        with ThreadPoolExecutor(1) as threads, undone(lambda: _end_kernel(kernel, scratch)):
+            threads.submit(lambda: asyncio.run(client.async_execute(cleanup_kc=True))).result()
     notebook.metadata = metadata
     failed = [line for k, cell in enumerate(notebook.cells, 1) for line in _failures(k, cell)]
     return notebook, tuple(failed)
 
 
+def _end_kernel(kernel: Any, scratch: str) -> None:
+    """See that neither the notebook's process nor its files are left, however this one ends."""
+    process = getattr(kernel.provisioner, "process", None)
+    if process is not None and process.poll() is None:
+        process.kill()
+        process.wait()
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
 def _failures(number: int, cell: Any) -> list[str]:
-    """What failed in a cell; its trace, which shows paths of the machine, gives way to the message."""
+    """What failed in a cell; its trace, which shows paths of the machine, gives way to the message.
+
+    A fault of the input shows what stands in the export, which is for the terminal alone: the notebook is a file.
+    """
     found = []
     for output in cell.get("outputs", []):
         if output.output_type == "error":
+            if output.ename == MaterialityError.__name__:
+                output.evalue = "the input is at fault; `materiality check` says what and where."
             output.traceback = [f"{output.ename}: {output.evalue}"]
             if output.ename == "AssertionError" and output.evalue:
                 found.extend(output.evalue.splitlines())

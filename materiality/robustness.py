@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from materiality.errors import Faults
 from materiality.estimates import Estimates, Sample, score_weights, summarise
-from materiality.groups import known_errors, population_of, score_targets
+from materiality.groups import known_errors, population_of, score_targets, told_people
 from materiality.matrix import Matrix, build_matrix
 from materiality.moments import Moments, moments_of, no_moments
 from materiality.nonresponse import bounds, movable_tiers
+from materiality.protection import SCORE_DECIMALS, Withheld, protected
 from materiality.replicates import ReplicateMethod, keys_of, replicate_std_errors
 from materiality.responses import Block, stack
 from materiality.spooling import Spool
-from materiality.study import Study
+from materiality.study import PrivacyProfile, Study
 from materiality.style import LARGEST, centred, leniency
 from materiality.weights import stratum_factors, weigh
 from materiality.wording import Message
@@ -36,6 +37,7 @@ def flagged_table(
     matrix: Matrix,
     score: Callable[[Study, Sample], Estimates],
     generator: np.random.Generator,
+    kept: Withheld,
 ) -> tuple[pd.DataFrame, str]:
     """Scores and tiers with and without the flagged rows.
 
@@ -46,7 +48,8 @@ def flagged_table(
     -------
     table : DataFrame
         Empty where no row, or every row, was flagged. Of an axis that asks a group with fewer flagged respondents than
-        the study's minimum, only tiers are given: the difference would tell what those few answered.
+        the study's minimum, only tiers are given: the difference would tell what those few answered. Scores without
+        flagged rows are rounded to two decimals unless the privacy profile is off, for the same reason.
     notice : str
         Says so where raking failed; empty otherwise.
     """
@@ -54,16 +57,19 @@ def flagged_table(
     if len(rest.cells) in (0, len(moments.cells)):
         return pd.DataFrame(columns=FLAGGED_COLUMNS), ""
     unfit = Faults()
-    without = score(study, summarise(rest, weigh(study, rest, unfit, "")))
+    without = score(study, protected(study, summarise(rest, weigh(study, rest, unfit, "")), kept, exact=False))
     tiers = build_matrix(study, without, generator).points["tier"]
     axes = len(study.axes)
+    values = without.values
+    if study.privacy.profile is not PrivacyProfile.OFF:
+        values = np.round(values, SCORE_DECIMALS)
     table = pd.DataFrame(
         {
             "axis": np.repeat(list(study.axes), len(study.issues)),
             "issue": [issue.id for issue in study.issues] * axes,
             "estimate": estimates.values,
-            "without_flagged": without.values,
-            "difference": without.values - estimates.values,
+            "without_flagged": values,
+            "difference": values - estimates.values,
             "tier": pd.concat([matrix.points["tier"]] * axes, ignore_index=True),
             "tier_without_flagged": pd.concat([tiers] * axes, ignore_index=True),
         }
@@ -140,7 +146,7 @@ def centred_moments(study: Study, rows: Spool) -> Moments:
 
 
 def centred_table(
-    study: Study, moments: Moments, estimates: Estimates, score: Callable[..., Estimates]
+    study: Study, moments: Moments, estimates: Estimates, score: Callable[..., Estimates], kept: Withheld
 ) -> pd.DataFrame:
     """Ranks by ratings less each person's own mean, beside the ranks by the ratings themselves.
 
@@ -155,7 +161,7 @@ def centred_table(
         axis, issue, centred (points above the person's mean), std_error, rank, rank_centred.
     """
     sample = summarise(moments, weigh(study, moments, Faults(), ""))
-    found = score(study, sample, unbounded=True)
+    found = score(study, protected(study, sample, kept, unbounded=True, exact=False), unbounded=True)
     issues = len(study.issues)
     tables = []
     for k, axis in enumerate(study.axes):
@@ -175,11 +181,12 @@ def centred_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def leniency_table(study: Study, rows: Spool) -> pd.DataFrame:
+def leniency_table(study: Study, sample: Sample, rows: Spool) -> pd.DataFrame:
     """Issues by their level once each person's own level is taken out, from a model with a random intercept.
 
     Unweighted, and large groups count for more; see `style.leniency`, also for what it cannot tell. Of more than
-    20,000 ratings on an axis, respondents are taken by a hash of who they are.
+    20,000 ratings on an axis, respondents are taken by a hash of who they are. People of groups of which anything on
+    the axis is closed do not enter.
 
     Returns
     -------
@@ -189,8 +196,7 @@ def leniency_table(study: Study, rows: Spool) -> pd.DataFrame:
     """
     tables = []
     for k, axis in enumerate(study.axes):
-        asked = np.array(study.layout.group_weights[k]) > 0
-        ratings, members, keys = sampled(rows, list(study.layout.question_of[k]), asked, ENOUGH * LARGEST)
+        ratings, members, keys = sampled(study, sample, rows, k, ENOUGH * LARGEST)
         found = leniency(ratings, members, keys=keys)
         if found.respondents < study.privacy.hidden_below or not found.converged:
             continue
@@ -212,15 +218,18 @@ def leniency_table(study: Study, rows: Spool) -> pd.DataFrame:
 
 
 def sampled(
-    rows: Spool, questions: list[int], asked: NDArray[np.bool_], most: float
+    study: Study, sample: Sample, rows: Spool, axis: int, most: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.uint64]]:
-    """Ratings, groups and keys of those asked; a share of them, the same whatever the order of the rows, where they
-    were asked for more ratings than `most`."""
-    people = sum(int(block.members[:, asked].any(axis=1).sum()) for block, _ in rows.blocks())
+    """Ratings, groups and keys of those asked on an axis of whose groups more than means may be told.
+
+    A share of them, the same whatever the order of the rows, where they were asked for more ratings than `most`.
+    """
+    questions, asked = list(study.layout.question_of[axis]), np.array(study.layout.group_weights[axis]) > 0
+    people = sum(int(told_people(study, sample, axis, block.members).sum()) for block, _ in rows.blocks())
     share = min(1.0, most / max(people * len(questions), 1))
     parts = []
     for block, _ in rows.blocks():
-        inside = block.members[:, asked].any(axis=1)
+        inside = told_people(study, sample, axis, block.members)
         keys = keys_of(block)
         inside &= keys <= np.uint64(share * MOST_KEY)
         parts.append((block.ratings[inside][:, questions], block.members[inside][:, asked], keys[inside]))
@@ -239,7 +248,8 @@ def replicates_table(study: Study, rows: Spool, sample: Sample, estimates: Estim
     """Standard errors of the scores by replicate weights beside the linearised ones; empty unless the study asks.
 
     A second route: respondents (or clusters) are left out one at a time, or drawn anew with replacement, and the groups
-    raked again each time. For a check, never for intervals (see `replicates`). Holds the kept rows in memory.
+    raked again each time. For a check, never for intervals (see `replicates`). Holds the kept rows in memory. Scores
+    that means enter of which not everything may be told have none.
 
     Returns
     -------
@@ -252,6 +262,7 @@ def replicates_table(study: Study, rows: Spool, sample: Sample, estimates: Estim
     block = _with_stratum_weights(study, sample.moments, stack([one for one, _ in rows.blocks()]))
     questions, weights = score_targets(study)
     weights = score_weights(sample, questions, weights)
+    closed = ((weights > 0) & sample.closed[:, questions].T).any(axis=1)
     found = {
         method: replicate_std_errors(
             study,
@@ -270,8 +281,8 @@ def replicates_table(study: Study, rows: Spool, sample: Sample, estimates: Estim
             "axis": np.repeat(list(study.axes), len(study.issues)),
             "issue": [issue.id for issue in study.issues] * len(study.axes),
             "std_error": known_errors(estimates),
-            "jackknife": found[ReplicateMethod.JACKKNIFE],
-            "bootstrap": found[ReplicateMethod.BOOTSTRAP],
+            "jackknife": np.where(closed, np.nan, found[ReplicateMethod.JACKKNIFE]),
+            "bootstrap": np.where(closed, np.nan, found[ReplicateMethod.BOOTSTRAP]),
         }
     )[columns]
 

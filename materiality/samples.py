@@ -17,6 +17,34 @@ IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class StandIn:
+    """What stands for means of groups that must not be told, or not exactly (`protection.protected`).
+
+    Attributes
+    ----------
+    cells : bool array, shape (groups, questions)
+        Means that something stands for; `Sample.means` has it, and `Sample.n` the size that it counts as.
+    hidden : bool array, shape (groups, questions)
+        Means of which nothing is told. A part of `cells`, and those that were left out altogether besides.
+    told : float array, shape (groups, questions)
+        Means as they are told; NaN where nothing is.
+    variance : float array, shape (questions,)
+        Of one rating, in squared points; NaN where nothing is known.
+    df : float array, shape (questions,)
+        Degrees of freedom of that.
+    missing : float array, shape (groups, questions)
+        Share of the group without a rating, for `cells`.
+    """
+
+    cells: NDArray[np.bool_]
+    hidden: NDArray[np.bool_]
+    told: FloatArray
+    variance: FloatArray
+    df: FloatArray
+    missing: FloatArray
+
+
+@dataclass(frozen=True)
 class Sample:
     """What the moments say of each group, question by question.
 
@@ -41,6 +69,8 @@ class Sample:
     factors : float array, shape (cells, groups)
         What raking multiplies the design weights of each cell by, within each group.
     calibrations : tuple of Calibration or None, by group
+    stand_in : StandIn or None
+        For means that must not be told; None where all may be.
     """
 
     moments: Moments
@@ -54,6 +84,17 @@ class Sample:
     respondents: IntArray
     factors: FloatArray
     calibrations: tuple[Calibration | None, ...]
+    stand_in: StandIn | None = None
+
+    @property
+    def hidden(self) -> NDArray[np.bool_]:
+        """Means of which nothing may be told, shape (groups, questions)."""
+        return np.zeros(self.n.shape, np.bool_) if self.stand_in is None else self.stand_in.hidden
+
+    @property
+    def closed(self) -> NDArray[np.bool_]:
+        """Means of which no more than the mean may be told, and perhaps not even that, shape (groups, questions)."""
+        return self.hidden if self.stand_in is None else self.stand_in.cells | self.stand_in.hidden
 
     @property
     def scale(self) -> float:
@@ -126,7 +167,8 @@ def unanimous(sample: Sample) -> NDArray[np.bool_]:
 def rating_variances(sample: Sample) -> FloatArray:
     """Variance of the ratings within each group, shape (groups, questions), squared points; NaN below two ratings.
 
-    n/(n − 1) Σ w² (y − ȳ)² / Σ w², so that a weighted respondent counts as in the variance of the mean.
+    n/(n − 1) Σ w² (y − ȳ)² / Σ w², so that a weighted respondent counts as in the variance of the mean. NaN as well
+    where no more than the mean may be told.
     """
     q = sample.moments.questions
     seconds = [sums.second for sums in sample.moments.cells.values()]
@@ -135,5 +177,6 @@ def rating_variances(sample: Sample) -> FloatArray:
     centred = np.where(np.isnan(sample.means), 0.0, sample.means - sample.moments.midpoint)
     around = squares[:, q:] - 2 * centred * cross + centred**2 * squares[:, :q]
     n = sample.n.astype(float)
-    spread = np.divide(around, squares[:, :q], out=np.full(around.shape, np.nan), where=n > 1)
+    told = (n > 1) & ~sample.closed
+    spread = np.divide(around, squares[:, :q], out=np.full(around.shape, np.nan), where=told)
     return np.asarray(np.clip(spread, 0.0, None) * np.divide(n, n - 1, out=np.full(n.shape, np.nan), where=n > 1))

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from materiality.clusters import verdict
-from materiality.groups import hidden_means
+from materiality.disclosure import complemented
 from materiality.robustness import sampled
 from materiality.samples import Sample
 from materiality.segments import Segments, segment_kmeans, segment_mixture
@@ -64,25 +64,23 @@ class Segmentation:
 def segment_respondents(study: Study, sample: Sample, rows: Spool, generator: np.random.Generator) -> Segmentation:
     """Look for segments among the respondents of each axis, by k-means and by latent classes (`segments`).
 
-    Respondents count once, unweighted. At most one segment is looked for in every 20 of them, and five. Axes on which
-    fewer people than may be shown were asked are left out.
+    Respondents count once, unweighted; people of groups of which anything on the axis is closed do not enter. At most
+    one segment is looked for in every 20 of them, and five. Axes on which fewer people than may be shown are left so
+    are left out.
     """
     found: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
-    hidden = hidden_means(study, sample)
     for k, axis in enumerate(study.axes):
-        asked = np.array(study.layout.group_weights[k]) > 0
-        questions = list(study.layout.question_of[k])
-        ratings, members, keys = sampled(rows, questions, asked, MOST_PEOPLE * len(questions))
+        asked, questions = np.array(study.layout.group_weights[k]) > 0, list(study.layout.question_of[k])
+        ratings, members, keys = sampled(study, sample, rows, k, MOST_PEOPLE * len(questions))
         if len(ratings) < max(study.privacy.hidden_below, 1) or len(questions) < 2:
             continue
         # the same whatever the order of the rows
         order = np.lexsort((*np.nan_to_num(ratings, nan=-np.inf).T, keys))
         ratings, members = ratings[order], members[order]
-        secret: BoolArray = np.asarray(hidden[asked][:, questions].any(axis=1))
         most = min(max(len(ratings) // PEOPLE_EACH, 1), MOST_SEGMENTS)
         for method, segment in METHODS.items():
             segments = segment(ratings, generator, most=most)
-            for name, table in _tables(study, segments, ratings, members, np.flatnonzero(asked), secret):
+            for name, table in _tables(study, segments, ratings, members, np.flatnonzero(asked)):
                 table.insert(0, "axis", axis)
                 table.insert(1, "method", method)
                 found[name].append(table)
@@ -97,7 +95,7 @@ def segment_respondents(study: Study, sample: Sample, rows: Spool, generator: np
 
 
 def _tables(
-    study: Study, found: Segments, ratings: FloatArray, members: BoolArray, groups: IntArray, secret: BoolArray
+    study: Study, found: Segments, ratings: FloatArray, members: BoolArray, groups: IntArray
 ) -> list[tuple[str, pd.DataFrame]]:
     """The tables of one axis and method, without the columns that name these."""
     smallest = study.privacy.hidden_below
@@ -114,7 +112,7 @@ def _tables(
     segments.insert(2, "share", segments["n"] / people)
     segments["verdict"] = [None if np.isnan(value) else verdict(value).value for value in segments["stability"]]
     sizes = segments["n"].to_numpy(np.int64)
-    small = _masked(sizes[:, None], np.zeros(len(sizes), np.bool_), smallest)[:, 0]
+    small = complemented(sizes, (sizes > 0) & (sizes < smallest), np.ones((1, len(sizes))), smallest=smallest)
     segments = segments.astype({"n": "Int64"})
     segments.loc[small, ["n", "share"]] = pd.NA
     tried = np.isfinite(found.bic)
@@ -128,7 +126,9 @@ def _tables(
         }
     )[tried]
     inside = found.segment[:, None] == np.arange(found.k)
-    shown = (inside.T.astype(np.int64) @ np.isfinite(ratings)) >= max(smallest, 1)
+    raters = inside.T.astype(np.int64) @ np.isfinite(ratings)
+    one = np.ones((1, found.k))
+    shown = ~np.column_stack([complemented(n, n < max(smallest, 1), one, smallest=smallest) for n in raters.T])
     compared = shown & (found.sizes.sum() - found.sizes >= smallest)[:, None] & np.isfinite(found.distinct)
     issues = [issue.id for issue in study.issues]
     profiles = pd.DataFrame(
@@ -141,7 +141,7 @@ def _tables(
     )
     counts = members.T.astype(np.int64) @ inside.astype(np.int64)
     total = counts.sum(axis=1, keepdims=True)
-    kept = ~_masked(counts, secret, smallest)
+    kept = ~_masked(counts, smallest)
     shares = np.divide(counts, total, out=np.full(counts.shape, np.nan), where=kept & (total > 0))
     make_up = pd.DataFrame(
         {
@@ -158,23 +158,13 @@ def _tables(
     ]
 
 
-def _masked(counts: IntArray, secret: BoolArray, smallest: int) -> BoolArray:
+def _masked(counts: IntArray, smallest: int) -> BoolArray:
     """Cells that must not be shown (groups × segments), and others with them, the smallest first.
 
-    In every row and column at least two are masked together, and enough people stand behind them, as long as there are
-    others to mask: the rest of the line tells their sum.
+    Sums of rows and columns count as known: groups' sizes and segments' sizes are told.
     """
-    masked = ((counts > 0) & (counts < smallest)) | secret[:, None]
-    settled = False
-    while not settled:
-        settled = True
-        for lines, mask in ((counts, masked), (counts.T, masked.T)):
-            for line, hidden in zip(lines, mask, strict=True):
-                open_cells = np.flatnonzero(~hidden)
-                few = hidden.any() and (hidden.sum() == 1 or line[hidden].sum() < smallest)
-                if few and len(open_cells):
-                    # nobody hides behind an empty cell, so these come last
-                    order = np.lexsort((line[open_cells], line[open_cells] == 0))
-                    hidden[open_cells[order[0]]] = True
-                    settled = False
-    return masked
+    rows, columns = counts.shape
+    row, column = np.indices(counts.shape)
+    sums = [(row == k).ravel() for k in range(rows)] + [(column == k).ravel() for k in range(columns)]
+    few = (counts > 0) & (counts < smallest)
+    return complemented(counts.ravel(), few.ravel(), np.array(sums), smallest=smallest).reshape(counts.shape)

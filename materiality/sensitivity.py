@@ -18,9 +18,9 @@ from materiality.acceptability import (
     weight_draws,
 )
 from materiality.estimates import Estimates, Sample
-from materiality.groups import estimated, hidden_means
+from materiality.groups import estimated
 from materiality.matrix import Matrix, errors_of
-from materiality.stats import joint_draws
+from materiality.stats import ROUNDING, joint_draws
 from materiality.study import COMBINED, MaterialRule, Study
 from materiality.tiers import shrunk
 from materiality.tipping import above, left_out, threshold_tips, weight_tips
@@ -93,7 +93,7 @@ def acceptability_tables(study: Study, sample: Sample, matrix: Matrix, generator
         if "answers" in uncertain:
             table.loc[unknown, SHARES] = np.nan
         tiers.append(table)
-    shown = ~hidden_means(study, sample)
+    shown = ~sample.hidden
     central = [
         _central(study, k, anything[place], drawn["any weights"][:, place], shown) for place, k in enumerate(axes)
     ]
@@ -173,7 +173,7 @@ def _central(study: Study, k: int, weights: FloatArray, values: FloatArray, show
     """Central weights of one axis; of hidden groups none."""
     axis = list(study.axes)[k]
     asked = np.flatnonzero(np.array(study.layout.group_weights[k]) > 0)
-    visible = shown[asked][:, list(study.layout.question_of[k])].all(axis=1)
+    visible = shown[asked][:, list(study.layout.question_of[k])].T
     higher = above(values, study.threshold(axis), midpoint=study.scale.midpoint) == 1
     tables = []
     for choice, chosen in (("first", highest(values)), ("above", higher)):
@@ -198,21 +198,20 @@ def without_group_table(study: Study, sample: Sample, estimates: Estimates, matr
     -------
     DataFrame
         group, axis, issue, estimate, without, difference, tier, tier_without, material, material_without; tiers and
-        materiality by thresholds, which follow the scores that are left. Of a group whose means are hidden only these
-        are given, since the scores would tell its means.
+        materiality by thresholds, which follow the scores that are left. Where the group's mean is hidden only these
+        are given: what stands in for it says nothing of the group alone.
     """
     issues, axes = len(study.issues), study.matrix_places
     questions = np.array(study.layout.question_of)[axes]
     given = np.array(study.layout.group_weights)[axes]
     values = estimates.values.reshape(len(study.axes), issues)[axes]
     without = np.stack([left_out(sample.means[:, questions[k]], given[k]) for k in range(2)])
+    without = np.where(np.abs(without - values[:, None]) <= ROUNDING, values[:, None], without)
     tiers, material = _placed(study, values[:, None])
     tiers_without, material_without = _placed(study, without)
-    hidden = hidden_means(study, sample)
     tables = []
     for g in np.flatnonzero((given > 0).any(axis=0) & (sample.respondents > 0)):
-        secret = any(hidden[g, questions[k]].any() for k in range(2) if given[k, g] > 0)
-        rest = np.full((2, issues), np.nan) if secret else without[:, g]
+        rest = np.where(sample.hidden[g, questions] & (given[:, g] > 0)[:, None], np.nan, without[:, g])
         tables.append(
             pd.DataFrame(
                 {
@@ -248,10 +247,10 @@ def tips_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFra
     DataFrame
         axis, issue, group, present, tip, change. Without a group: the threshold as it is, the one from which on the
         issue changes side (its score), in points. With a group: its share of the axis's weights as it is, and the
-        nearest at which the issue changes side, the others keeping their proportions; NaN where no share does. Groups
-        whose means are hidden are left out, since the share would tell them.
+        nearest at which the issue changes side, the others keeping their proportions; NaN where no share does, and
+        where the group's mean is hidden. Groups of whose means all are hidden are left out.
     """
-    hidden, issues = hidden_means(study, sample), [issue.id for issue in study.issues]
+    hidden, issues = sample.hidden, [issue.id for issue in study.issues]
     tables = []
     for axis in (study.x, study.y):
         k, rule, midpoint = study.place_of(axis), study.threshold(axis), study.scale.midpoint
@@ -263,11 +262,11 @@ def tips_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFra
             weights,
             rule,
             midpoint=midpoint,
-            candidates=~hidden[:, questions].any(axis=1),
+            candidates=~hidden[:, questions].all(axis=1),
         )
-        groups = np.flatnonzero((weights > 0) & ~hidden[:, questions].any(axis=1) & (sample.respondents > 0))
+        groups = np.flatnonzero((weights > 0) & ~hidden[:, questions].all(axis=1) & (sample.respondents > 0))
         present = np.repeat(np.append(own.threshold, found.present[groups]), len(issues))
-        tip = np.concatenate([own.tip, found.tip[groups].ravel()])
+        tip = np.concatenate([own.tip, np.where(hidden[:, questions], np.nan, found.tip)[groups].ravel()])
         tables.append(
             pd.DataFrame(
                 {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import math
 import os
 import re
+import stat
 import tomllib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -29,8 +32,16 @@ WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"})
 STATFILES = frozenset({".sav", ".zsav", ".por", ".dta", ".parquet", ".feather", ".arrow"})
 TEXTS = frozenset({".csv", ".tsv", ".txt"})
 EXPORTS = WORKBOOKS | TEXTS | STATFILES
+LARGEST_STUDY_FILE = 1 << 21
+NO_CHARACTER_SETS = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined"})
+"""Codecs by which no file is written."""
 MOST_POINTS = 1001
 FARTHEST = 1e6
+LIGHTEST, HEAVIEST = 1e-9, 1e9
+"""Between these lie group weights; only their ratios count."""
+MOST_PEOPLE = 1e12
+MOST_CONFIDENT = 0.9999
+"""More cannot be seen in 10,000 draws."""
 NEAR = 1e-9
 Place = tuple[str | int, ...]
 """Where a key of the study file stands: tables, numbers of their entries, and the key."""
@@ -202,10 +213,14 @@ def _date(value: Any) -> Any:
 
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 Identifier = Annotated[str, Field(pattern=r"^\w[\w.-]*$", max_length=60)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
+# Strict: no text counts as a number or as true, and no truth value as a number.
+Number = Annotated[float, Strict()]
+Whole = Annotated[int, Strict()]
+YesNo = Annotated[bool, Strict()]
+Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[Number, Field(allow_inf_nan=False)]
+Share = Annotated[Number, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
@@ -262,7 +277,7 @@ class Export(Section):
     file: Annotated[str, Field(min_length=1)]
     tool: Tool = Tool.AUTO
     respondent: str = ""
-    own_ids: bool = False
+    own_ids: YesNo = False
     group: str = ""
     group_is: str = ""
     group_separator: str = ""
@@ -286,10 +301,10 @@ class Group(Section):
     id: Identifier
     label: str = ""
     answers: Texts = ()
-    population: Annotated[int, Field(gt=0)] | None = None
+    population: Annotated[Whole, Field(gt=0)] | None = None
     margins: Mapping[str, Mapping[str, NonNegative]] = {}
     categories: Mapping[str, Mapping[str, str]] = {}
-    strata: Mapping[str, Annotated[int, Field(gt=0)]] = {}
+    strata: Mapping[str, Annotated[Whole, Field(gt=0)]] = {}
 
     @property
     def name(self) -> str:
@@ -330,7 +345,7 @@ class Axis(Section):
     groups: Mapping[str, NonNegative] = {}
     group_weights: GroupWeighting = GroupWeighting.GIVEN
     judges: tuple[Judge, ...] = ()
-    accept_inconsistent: bool = False
+    accept_inconsistent: YesNo = False
 
     def question(self, issue: Issue) -> str:
         """The header of the column that holds this axis's answers to an issue; empty where none is named."""
@@ -362,11 +377,11 @@ class Cleaning(Section):
     straight_lined: Action = Action.FLAG
     long_run: Action = Action.FLAG
     long_run_share: Share = 0.8
-    long_run_length: Annotated[int, Field(ge=2)] = 8
+    long_run_length: Annotated[Whole, Field(ge=2)] = 8
     relatively_fast: Action = Action.FLAG
-    times_as_fast: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 2.0
+    times_as_fast: Annotated[Number, Field(gt=1, allow_inf_nan=False)] = 2.0
     rare_answers: Action = Action.FLAG
-    rare_below: Annotated[float, Field(gt=0, lt=1)] = 0.001
+    rare_below: Annotated[Number, Field(gt=0, lt=1)] = 0.001
     careless: Action = Action.DROP
 
 
@@ -376,24 +391,26 @@ class Weighting(Section):
     `trim` bounds the weights as multiples of the group's mean weight.
     """
 
-    raking: bool = True
+    raking: YesNo = True
     no_category: NoCategory = NoCategory.FAULT
     trim: Annotated[tuple[Positive, Positive] | None, Field()] = None
-    finite_population: bool = True
-    replicates: Annotated[int, Field(ge=0, le=10_000)] = 0
+    finite_population: YesNo = True
+    replicates: Annotated[Whole, Field(ge=0, le=10_000)] = 0
 
 
 class Tiers(Section):
     """How issues become tiers and when one is material.
 
     `thresholds` holds, per axis, a number on the scale, a label of the scale, `top` and a number of issues, or one of
-    mean, median, midpoint and largest_gap; `Study.threshold` reads them.
+    mean, median, midpoint and largest_gap; `Study.threshold` reads them. `reason` says why these; the evidence pack has
+    it.
     """
 
     method: TierMethod = TierMethod.THRESHOLDS
     thresholds: Mapping[str, Finite | str] = {}
     rule: MaterialRule = MaterialRule.EITHER
-    clusters: Annotated[int, Field(ge=1, le=10)] | None = None
+    clusters: Annotated[Whole, Field(ge=1, le=10)] | None = None
+    reason: str = ""
 
 
 class Robustness(Section):
@@ -402,7 +419,7 @@ class Robustness(Section):
     `weights_vary` is the standard deviation of a group's weight as a share of it, where all weights are equal.
     """
 
-    weights_vary: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    weights_vary: Annotated[Number, Field(gt=0, lt=1)] = 0.3
 
 
 class Decision(Section):
@@ -429,17 +446,24 @@ class Privacy(Section):
         default = 5 if self.profile is PrivacyProfile.INTERNAL else 10
         return default if self.minimum_group_size is None else self.minimum_group_size
 
+    @property
+    def intervals_from(self) -> int:
+        """From how many answers on more than the mean is shown: an interval, and how the answers spread."""
+        if self.profile is PrivacyProfile.OFF:
+            return 0
+        return max(10 if self.profile is PrivacyProfile.INTERNAL else 20, self.hidden_below)
+
 
 class Spoilt(Section):
     """How many rows of each kind `materiality simulate` spoils."""
 
-    blank: Annotated[int, Field(ge=0)] = 0
-    no_group: Annotated[int, Field(ge=0)] = 0
-    no_rating: Annotated[int, Field(ge=0)] = 0
-    too_few_answers: Annotated[int, Field(ge=0)] = 0
-    duplicate: Annotated[int, Field(ge=0)] = 0
-    too_fast: Annotated[int, Field(ge=0)] = 0
-    straight_lined: Annotated[int, Field(ge=0)] = 0
+    blank: Annotated[Whole, Field(ge=0)] = 0
+    no_group: Annotated[Whole, Field(ge=0)] = 0
+    no_rating: Annotated[Whole, Field(ge=0)] = 0
+    too_few_answers: Annotated[Whole, Field(ge=0)] = 0
+    duplicate: Annotated[Whole, Field(ge=0)] = 0
+    too_fast: Annotated[Whole, Field(ge=0)] = 0
+    straight_lined: Annotated[Whole, Field(ge=0)] = 0
 
 
 class Simulation(Section):
@@ -468,7 +492,7 @@ class Simulation(Section):
         Rows of each spoilt kind, on top of the good ones.
     """
 
-    respondents: Mapping[str, Annotated[int, Field(ge=0)]] = {}
+    respondents: Mapping[str, Annotated[Whole, Field(ge=0)]] = {}
     means: Mapping[str, Mapping[str, Finite]] = {}
     shifts: Mapping[str, Mapping[str, Finite]] = {}
     spread: Positive | None = None
@@ -486,10 +510,10 @@ class Study(Section):
     title: Annotated[str, Field(min_length=1)]
     organisation: str = ""
     period: Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)] = ""
-    simulated: bool = False
+    simulated: YesNo = False
     language: Language = Language.ENGLISH
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
+    confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
     scale: Scale
     responses: Annotated[tuple[Export, ...], Field(min_length=1)]
     groups: Annotated[tuple[Group, ...], Field(min_length=1)]
@@ -688,7 +712,9 @@ class Layout:
 
 
 def fold(text: str) -> str:
-    """A text as it is compared: letter case and space do not matter."""
+    """A text as it is compared: letter case and space do not matter, nor whether an accent is part of its letter."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
     return "".join(text.replace("\ufeff", " ").replace("\u200b", " ").split()).casefold()
 
 
@@ -731,12 +757,14 @@ def draft_study(path: Path) -> tuple[Study | None, Faults]:
         faults.add("is an export, no study file.", mend="name a study.toml, or the folder that holds one.", file=name)
         return None, faults
     try:
-        raw = path.read_bytes()
+        raw = _study_bytes(path, faults)
     except FileNotFoundError:
         faults.add("there is no such file.", mend="name a study.toml, or the folder that holds one.", file=str(path))
         return None, faults
     except OSError as error:
         faults.add(f"cannot be read: {error.strerror}.", mend="check the path and its permissions.", file=str(path))
+        return None, faults
+    if raw is None:
         return None, faults
     try:
         text = raw.decode("utf-8-sig")
@@ -762,11 +790,29 @@ def draft_study(path: Path) -> tuple[Study | None, Faults]:
     return study, faults
 
 
+def _study_bytes(path: Path, faults: Faults) -> bytes | None:
+    """The bytes of a study file; None, and a fault, where it is no file, or larger than any study file."""
+    kind = path.stat()
+    if not stat.S_ISREG(kind.st_mode):
+        what = "is a folder." if stat.S_ISDIR(kind.st_mode) else "is a device or a pipe, no file."
+        faults.add(what, mend="name a study.toml, or the folder that holds one.", file=path.name)
+        return None
+    if kind.st_size > LARGEST_STUDY_FILE:
+        faults.add(
+            f"is {kind.st_size / 2**20:,.0f} MB large; a study file is text of a few pages.",
+            mend="name a study.toml, or the folder that holds one.",
+            file=path.name,
+        )
+        return None
+    return path.read_bytes()
+
+
 def _opens(export: Export) -> bool:
     """Whether text can be read in an export's encoding and parted at its delimiter."""
     try:
         encoding = export.encoding or "utf-8"
         known = '",\r\n'.encode(encoding).decode(encoding) == '",\r\n'
+        known &= codecs.lookup(encoding).name not in NO_CHARACTER_SETS
     except (LookupError, ValueError):
         return False
     return known and (not export.delimiter or (len(export.delimiter) == 1 and export.delimiter not in '"\r\n'))
@@ -989,6 +1035,8 @@ def _in_words(place: Place, data: Any) -> str:
 def _check(study: Study, lines: Mapping[Place, int], file: str, faults: Faults) -> None:
     """Everything that one key alone cannot show."""
     for check in (
+        _check_texts,
+        _check_confidence,
         _check_scale,
         _check_names,
         _check_exports,
@@ -1009,6 +1057,35 @@ def _countable(scale: Scale) -> bool:
         and max(-scale.low, scale.high) <= FARTHEST
         and (not scale.step or (scale.high - scale.low) / scale.step < MOST_POINTS)
     )
+
+
+def _check_texts(study: Study) -> Iterator[PlacedProblem]:
+    """No text holds a character that neither a page nor a picture can show."""
+    for place, text in _texts_in(study.model_dump(mode="json"), ()):
+        found = next((char for char in text if unicodedata.category(char) in {"Cc", "Cs"} and char not in "\t\r\n"), "")
+        if found:
+            words = ".".join(str(step + 1) if isinstance(step, int) else step for step in place)
+            yield place, f"{words}: {shown(text)} holds the control character U+{ord(found):04X}.", "remove it."
+
+
+def _texts_in(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    """Every text of a study, with the place where it stands; names of keys among them."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, dict | list):
+        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(step, str):
+                yield (*place, step), step
+            yield from _texts_in(inner, (*place, step))
+
+
+def _check_confidence(study: Study) -> Iterator[PlacedProblem]:
+    if study.confidence > MOST_CONFIDENT:
+        yield (
+            ("confidence",),
+            f"confidence: {study.confidence!r} is more than {MOST_CONFIDENT}, and 10,000 draws show no more.",
+            f"use at most {MOST_CONFIDENT}.",
+        )
 
 
 def _check_scale(study: Study) -> Iterator[PlacedProblem]:
@@ -1167,8 +1244,16 @@ def _tells_time(time_format: str) -> bool:
 def _check_axes(study: Study) -> Iterator[PlacedProblem]:
     groups, issues = [g.id for g in study.groups], [i.id for i in study.issues]
     owners: dict[str, str] = {}
+    ids: dict[str, str] = {}
     for axis_id, axis in study.axes.items():
         here: Place = ("axes", axis_id)
+        if ids.setdefault(fold(axis_id), axis_id) != axis_id:
+            yield (
+                here,
+                f"axes: '{ids[fold(axis_id)]}' and '{axis_id}' differ in letter case alone; files are named after "
+                "them.",
+                "give one of them another name.",
+            )
         for group in axis.groups:
             if group not in groups:
                 close = nearest(group, groups)
@@ -1214,6 +1299,13 @@ def _check_axes(study: Study) -> Iterator[PlacedProblem]:
 def _check_group_weights(study: Study, axis_id: str, axis: Axis) -> Iterator[PlacedProblem]:
     asked = [g for g in study.groups if not axis.groups or axis.groups.get(g.id, 0.0) > 0]
     here: Place = ("axes", axis_id, "group_weights")
+    for group, weight in axis.groups.items():
+        if weight and not LIGHTEST <= weight <= HEAVIEST:
+            yield (
+                ("axes", axis_id, "groups", group),
+                f"axes.{axis_id}.groups: {group} = {weight:g} is too far from 1 for a group weight.",
+                f"give numbers from {LIGHTEST:g} to {HEAVIEST:g}, or 0; only their ratios count.",
+            )
     if axis.judges and axis.group_weights is not GroupWeighting.JUDGED:
         yield (
             ("axes", axis_id, "judges"),
@@ -1408,6 +1500,13 @@ def _check_margins(study: Study) -> Iterator[PlacedProblem]:
                 )
                 continue
             total = sum(categories.values())
+            if total > MOST_PEOPLE:
+                yield (
+                    ("groups", k, "margins", column),
+                    f"groups '{group.id}', margins.{column}: the counts add up to {total:g}; no group is so large.",
+                    "correct the counts, or give shares that sum to 1.",
+                )
+                continue
             if any(0 < share < 1 for share in categories.values()) and abs(total - 1) > SHARES_MISS:
                 yield (
                     ("groups", k, "margins", column),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from materiality.disclosure import complemented
 from materiality.errors import Faults
 from materiality.moments import Moments
 from materiality.raking import design_effect, projector, rake, trim
@@ -65,8 +66,7 @@ MARGIN_COLUMNS = ["group", "column", "category", "wanted", "before", "after"]
 def margins_table(study: Study, moments: Moments, weights: Weights) -> pd.DataFrame:
     """The raked margins' shares (`Weights.margins`); what small categories show of their sizes is left out.
 
-    A category below the study's minimum has no shares before and after, and where it is the only one of its column
-    the next smallest has none either.
+    A category below the study's minimum has no shares before and after, nor have others from which it would follow.
     """
     table = weights.margins.copy()
     if table.empty or not study.privacy.hidden_below:
@@ -80,12 +80,28 @@ def margins_table(study: Study, moments: Moments, weights: Weights) -> pd.DataFr
         people = np.array([sums[k].n for k in inside])
         for c, (column, margin) in enumerate(group.margins.items()):
             sizes = np.array([people[classes[:, c] == k].sum() for k in range(len(margin))])
-            small = sizes < study.privacy.hidden_below
-            if small.sum() == 1 and len(sizes) > 1:
-                small[np.argsort(np.where(small, np.inf, sizes))[0]] = True
+            small = _with_others(study, sizes, np.ones((1, len(sizes))))
             rows = table.index[(table["group"] == group.id) & (table["column"] == column)]
             table.loc[rows[small], ["before", "after"]] = np.nan
     return table
+
+
+def hidden_sizes(study: Study, n: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Groups whose numbers of respondents are not told: small ones, and others from which these would follow.
+
+    Parameters
+    ----------
+    study : Study
+    n : int array, shape (groups,)
+        Respondents kept; their sum is told.
+    """
+    return _with_others(study, n, np.ones((1, len(n))))
+
+
+def _with_others(study: Study, n: NDArray[np.int64], sums: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Sizes below the study's minimum, and those from which they would follow, some sums being known."""
+    smallest = study.privacy.hidden_below
+    return complemented(n, (n > 0) & (n < smallest), sums, smallest=smallest)
 
 
 def unraked(moments: Moments) -> Weights:
@@ -312,7 +328,8 @@ def weights_table(study: Study, moments: Moments, weights: Weights) -> pd.DataFr
     """What the respondents of each group count for, by weighting cell.
 
     A weighting cell holds the respondents of a group who share a category in each of its margins; without raking a
-    group is one cell, `all`. The sizes of cells below the study's minimum are left out.
+    group is one cell, `all`. The sizes of cells below the study's minimum are left out, with their shares, and those of
+    others from which they would follow.
 
     Returns
     -------
@@ -324,14 +341,20 @@ def weights_table(study: Study, moments: Moments, weights: Weights) -> pd.DataFr
     sums = list(moments.cells.values())
     people = np.array([one.n for one in sums], np.int64)
     base = np.array([one.weight for one in sums])
-    rows = []
+    rows, small = [], list[np.ndarray]()
+    sizes = hidden_sizes(study, members.T.astype(np.int64) @ people)
     for g, group in enumerate(study.groups):
         inside = np.flatnonzero(members[:, g])
         raked = weights.calibrations[g] is not None
         classes = _classes(study, moments, g, inside) if raked else np.zeros((len(inside), 0), np.int64)
         total = base[inside].sum()
         after = base[inside] * weights.factors[inside, g]
-        for found in np.unique(classes, axis=0) if len(inside) else np.zeros((1, 0), np.int64):
+        cells = np.unique(classes, axis=0) if len(inside) else np.zeros((1, 0), np.int64)
+        counts = np.array([people[inside][(classes == found).all(axis=1)].sum() for found in cells], np.int64)
+        small.append(
+            _with_others(study, counts, _sums_of(cells)) if raked and not sizes[g] else sizes[[g] * len(cells)]
+        )
+        for found in cells:
             here = (classes == found).all(axis=1)
             n = int(people[inside][here].sum())
             names = (
@@ -353,11 +376,17 @@ def weights_table(study: Study, moments: Moments, weights: Weights) -> pd.DataFr
                 }
             )
     table = pd.DataFrame(rows)
-    small = (table["n"] > 0) & (table["n"] < study.privacy.hidden_below)
-    table["n"] = table["n"].astype("Int64").mask(small)
-    cell = table["cell"] != "all"
-    table.loc[small & cell, ["weight", "share_before", "share_after"]] = np.nan
+    left_out = np.concatenate(small)
+    table["n"] = table["n"].astype("Int64").mask(left_out)
+    table.loc[left_out & (table["cell"] != "all").to_numpy(), ["weight", "share_before", "share_after"]] = np.nan
     return table
+
+
+def _sums_of(cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Which sums of a group's weighting cells are known: that of all, and of each category of each margin."""
+    sums = [np.ones(len(cells))]
+    sums.extend((cells[:, c] == k).astype(float) for c in range(cells.shape[1]) for k in np.unique(cells[:, c]))
+    return np.array(sums)
 
 
 def diagnostics_table(study: Study, moments: Moments, weights: Weights) -> pd.DataFrame:
@@ -392,7 +421,7 @@ def diagnostics_table(study: Study, moments: Moments, weights: Weights) -> pd.Da
             }
         )
     table = pd.DataFrame(rows)
-    hidden = (table["n"] > 0) & (table["n"] < study.privacy.hidden_below)
+    hidden = hidden_sizes(study, table["n"].to_numpy(np.int64))
     table["n"] = table["n"].astype("Int64").mask(hidden)
     table.loc[hidden, ["n_effective", "design_effect", "smallest", "largest"]] = np.nan
     return table

@@ -62,7 +62,10 @@ DRAWS = 10_000  # of the reviewer's own simulations
 warnings.formatwarning = lambda message, category, *_, **__: f"{category.__name__}: {message}\n"
 pd.set_option("display.max_rows", 200, "display.max_colwidth", None)
 
-assessment = materiality.assess(STUDY, seed=SEED)
+released = materiality.assess(STUDY, seed=SEED)  # what is published
+closed = bool(released.sample.closed.any()) or released.study.privacy.profile == "publish"
+# what is compared below tells nothing of its numbers but how far apart they are
+assessment = materiality.assess(STUDY, seed=SEED, privacy="off") if closed else released
 kept = materiality.ratings(assessment)  # respondent-level: stays in memory
 study = assessment.study
 axes, issues, groups = list(study.axes), [issue.id for issue in study.issues], [group.id for group in study.groups]
@@ -212,7 +215,7 @@ kish = np.array(
 )
 visible = shown["n"].notna() & (shown["n"].fillna(0) > 0)
 check("effective n (Kish)", shown.loc[visible, "n_effective"], kish[visible.to_numpy()], 1e-8)
-display(shown[["n", "n_effective", "design_effect", "raked"]].round(2))
+display(released.weighting.set_index("group")[["n", "n_effective", "design_effect", "raked"]].round(2))
 
 # %% [markdown]
 # ## 3 The scores
@@ -477,7 +480,10 @@ axis.set(
     title="Intervals against Student's t" + (" (simulated answers)" if assessment.simulated else ""),
 )
 axis.legend(frameon=False)
-show(figure, "Length of each interval over that of Student's t, by score")
+if closed:
+    plt.close(figure)
+else:
+    show(figure, "Length of each interval over that of Student's t, by score")
 
 # %% [markdown]
 # ## 6 Ranks
@@ -638,7 +644,7 @@ def within_chance(what, stated, counted):
 if by_thresholds:
     within_chance("tier confidence", points["tier_confidence"], ((3 - above) == (3 - count)).mean(axis=0))
 within_chance("chance of being material", points["p_material"], (above >= enough).mean(axis=0))
-show(materiality.draw_matrix(assessment), "The materiality matrix")
+show(materiality.draw_matrix(released), "The materiality matrix")
 
 # %% [markdown]
 # ## 8 What would tip an issue
@@ -765,16 +771,40 @@ holds("part of the multiverse", wrong == 0, f"{len(plain)} of {len(choices)} com
 # The program's own warnings, how much of each score's weight no rating stands behind, and how much one group matters.
 
 # %%
-for warning in assessment.warnings:
+for warning in released.warnings:
     print("-", warning)
-missing = assessment.bounds.groupby("axis", sort=False)["missing"].agg(["mean", "max"])
+missing = released.bounds.groupby("axis", sort=False)["missing"].agg(["mean", "max"])
 display(missing.rename(columns={"mean": "mean share missing", "max": "largest share missing"}).round(3))
 swing = (
-    table_without.dropna(subset="difference")
+    released.without_group.dropna(subset="difference")
     .groupby(["group", "axis"], sort=False)["difference"]
     .agg(lambda d: d.abs().max())
 )
 display(swing.rename("largest change without the group").round(3).to_frame())
+
+# %% [markdown]
+# ## 11 What the privacy settings change
+#
+# Where something is hidden, all of the above was worked out from the answers as they are, and nothing was shown of it.
+# The published scores are these, or these rounded to two decimals. A group that a score would give away is left out of
+# it, and the score is another.
+
+# %%
+if closed:
+    published, whole = released.scores["estimate"].to_numpy(float), assessment.scores["estimate"].to_numpy(float)
+    left_out = released.sample.hidden & (released.sample.n == 0) & (assessment.sample.n > 0)
+    questions = np.array(study.layout.question_of).ravel()
+    asked = np.repeat(np.array(study.layout.group_weights) > 0, len(issues), axis=0)
+    same = ~(asked & left_out[:, questions].T).any(axis=1)
+    shared = len(set(questions)) < len(questions)  # the first score of a question sets what stands in
+    if shared:
+        skipped("published scores", "two axes ask the same question")
+    else:
+        both = np.isfinite(published[same]) | np.isfinite(whole[same])
+        apart = np.abs(published[same] - whole[same])[both]
+        holds("published scores are the scores, rounded", bool((apart < 0.00501).all()), f"{both.sum()} scores")
+    if not same.all():
+        skipped("published scores of some issues", "groups that they would give away are left out")
 
 # %% [markdown]
 # ## Result

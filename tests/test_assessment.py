@@ -424,12 +424,9 @@ def test_one_respondent_alone_has_a_tier_that_nobody_knows_the_confidence_of(tmp
 
 def test_counts_in_the_group_scores_are_whole_numbers(tmp_path):
     """Staff are too few to show, and buyers hide them: their counts are empty, and the others' no fractions for it."""
-    text = STUDY.replace('profile = "off"', 'profile = "internal"\nminimum_group_size = 3')
-    public = tuple(f"{k},Public,4,,Don't know,3,2,{1 + k % 5}" for k in range(10, 14))
-    third = text.replace(
-        '[[issues]]\nid = "climate"', '[[groups]]\nid = "public"\nlabel = "Public"\n\n[[issues]]\nid = "climate"'
-    )
-    assessment = assess(write_study(tmp_path, study=third, rows=(*ROWS, *public)))
+    public = tuple(f"{k},Public,{4 + k % 2},,Don't know,{3 + k % 2},{2 + k % 3},{1 + k % 5}" for k in range(20, 32))
+    rows = (*people(Staff=4, Buyers=9), *public)
+    assessment = assess(write_study(tmp_path, study=INTERNAL, rows=rows))
     table = assessment.group_scores
     hidden = {"staff", "buyers"}
     assert set(table.loc[table["suppressed"], "group"]) == hidden
@@ -438,9 +435,9 @@ def test_counts_in_the_group_scores_are_whole_numbers(tmp_path):
     write_json(result(assessment), tmp_path / "result.json")
     told = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["group_scores"]
     shown = {(row["axis"], row["issue"]): [row[name] for name in counts] for row in told if row["group"] == "public"}
-    assert shown["people", "climate"] == [4, 0, 0, 0]
-    assert shown["people", "safety"] == [0, 0, 0, 4]
-    assert shown["people", "ethics"] == [0, 4, 0, 0]
+    assert shown["people", "climate"] == [12, 0, 0, 0]
+    assert shown["people", "safety"] == [0, 0, 0, 12]
+    assert shown["people", "ethics"] == [0, 12, 0, 0]
     assert {type(number) for numbers in shown.values() for number in numbers} == {int}
     assert {row[name] for row in told if row["group"] in hidden for name in counts} == {None}
 
@@ -487,7 +484,10 @@ NUMBERS = ["estimate", "std_error", "conf_low", "conf_high", "n", "n_effective",
 
 def people(**groups: int) -> tuple[str, ...]:
     names = [name for name, times in groups.items() for _ in range(times)]
-    return tuple(f"{k},{name},{1 + k % 5},{2 + k % 4},3,4,{1 + k % 3},5" for k, name in enumerate(names, 1))
+    return tuple(
+        f"{k},{name},{1 + k % 5},{1 + 2 * k % 5},{1 + (k + 1) % 5},{1 + 3 * k % 5},{1 + (k + 3) % 5},{1 + 4 * k % 5}"
+        for k, name in enumerate(names, 1)
+    )
 
 
 def suppressed(folder: Path) -> dict[str, set[str]]:
@@ -504,7 +504,7 @@ def suppressed(folder: Path) -> dict[str, set[str]]:
     [
         pytest.param({"Staff": 5, "Buyers": 9, "Public": 5}, set(), id="five are enough"),
         pytest.param({"Staff": 4, "Buyers": 9, "Public": 7}, {"staff", "public"}, id="the next smallest goes with it"),
-        pytest.param({"Staff": 4, "Buyers": 9, "Public": 1}, {"staff", "public"}, id="two hide each other"),
+        pytest.param({"Staff": 4, "Buyers": 9, "Public": 3}, {"staff", "public"}, id="two hide each other"),
         pytest.param({"Staff": 4, "Buyers": 9}, {"staff", "buyers"}, id="who gave no answer hides nobody"),
     ],
 )
@@ -572,18 +572,34 @@ def test_the_group_hidden_for_anothers_sake_is_one_that_enters_the_same_score(tm
     assert suppressed(folder) == {"people": {"staff", "buyers"}, "business": {"staff", "buyers"}}
 
 
-def test_hiding_changes_no_score(tmp_path):
+def test_hiding_changes_scores_by_no_more_than_rounding_to_two_decimals(tmp_path):
     rows = people(Staff=4, Buyers=9, Public=12)
     shown, hidden = (
         assess(write_study(tmp_path / str(k), study=text, rows=rows)) for k, text in enumerate((THREE, INTERNAL))
     )
-    assert_frame_equal(shown.scores, hidden.scores)
-    assert_frame_equal(shown.matrix.points, hidden.matrix.points)
+    np.testing.assert_allclose(hidden.scores["estimate"], shown.scores["estimate"].round(2), rtol=1e-12)
+    assert_frame_equal(shown.scores[["axis", "issue", "n"]], hidden.scores[["axis", "issue", "n"]])
 
 
-def test_the_weights_table_hides_the_size_of_a_small_group(tmp_path):
+def test_where_the_mean_alone_is_told_scores_of_people_who_count_the_same_are_exact(tmp_path):
+    rows = people(Staff=6, Buyers=9, Public=12)
+    shown, hidden = (
+        assess(write_study(tmp_path / str(k), study=text, rows=rows)) for k, text in enumerate((THREE, INTERNAL))
+    )
+    np.testing.assert_allclose(hidden.scores["estimate"], shown.scores["estimate"], rtol=1e-12)
+    for group in ("staff", "buyers", "public"):
+        told, full = (table[table["group"] == group] for table in (hidden.group_scores, shown.group_scores))
+        if group == "public":
+            assert_frame_equal(told, full)
+            continue
+        assert told["estimate"].tolist() == full["estimate"].round(1).tolist()
+        assert told[["std_error", "conf_low", "conf_high"]].isna().all(axis=None)
+        assert told["n"].tolist() == full["n"].tolist() and not told["suppressed"].any()
+
+
+def test_the_weights_table_hides_the_size_of_a_small_group_and_one_from_which_it_would_follow(tmp_path):
     table = assess(write_study(tmp_path, study=INTERNAL, rows=people(Staff=4, Buyers=9))).weights
-    assert table["n"].fillna(-1).tolist() == [-1, 9, 0]
+    assert table["n"].fillna(-1).tolist() == [-1, -1, 0]
     assert table["group"].tolist() == ["staff", "buyers", "public"]
     assert table[["weight", "share_before", "share_after"]].iloc[:2].eq(1).all(axis=None)
     assert table[["weight", "share_before", "share_after"]].iloc[2].isna().all()

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "materiality"
 FLOORS = (
-    {"errors", "stats", "placement", "wording"},
+    {"disclosure", "errors", "stats", "placement", "wording"},
     {"agreement", "careless", "choice", "clusters", "intervals", "judgements", "raking", "segments"},
     {"study"},
     {"responses", "simulation"},
@@ -26,6 +26,7 @@ FLOORS = (
     {"ranks", "tiers"},
     {"acceptability", "clustering", "tipping"},
     {"matrix", "nonresponse", "style"},
+    {"protection"},
     {"groups"},
     {"multiverse", "robustness", "sensitivity"},
     {"segmentation"},
@@ -33,7 +34,7 @@ FLOORS = (
     {"assessment"},
     {"figures"},
     {"reporting"},
-    {"reviewing"},
+    {"reviewing", "tracing", "verification"},
     {"commands"},
     {"cli"},
 )

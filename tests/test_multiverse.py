@@ -20,6 +20,7 @@ from materiality.matrix import build_matrix
 from materiality.moments import moments_of, no_moments
 from materiality.multiverse import CHOICES, multiverse
 from materiality.nonresponse import bounds
+from materiality.protection import withheld
 from materiality.samples import score_weights, summarise
 from materiality.study import MaterialRule
 from materiality.style import centred
@@ -57,7 +58,8 @@ def multiverse_of(study, gathered):
     less = no_moments(len(study.layout.questions), len(study.groups), 0.0)
     for block, flags in gathered.rows.blocks():
         less += moments_of(centred(block, axes), midpoint=0.0, flags=flags)
-    return multiverse(study, gathered.moments, less)
+    kept = withheld(study, summarise(gathered.moments, gathered.weights))
+    return multiverse(study, gathered.moments, less, kept)
 
 
 def multiverse_in(folder, rows, study):

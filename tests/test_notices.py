@@ -12,7 +12,10 @@ from materiality.assessment import assess
 PEOPLE_ALONE = STUDY.replace('column = "Impact of {label}"', 'column = "Impact of {label}"\ngroups = { staff = 1 }')
 POPULATED = STUDY.replace('label = "Staff"', 'label = "Staff"\npopulation = 40')
 INTERNAL = 'profile = "internal"'
-PLENTY = tuple(f"{k},{('Staff', 'Customer')[k % 2]},{1 + k % 5},5,3,4,{1 + k % 4},2" for k in range(20))
+PLENTY = tuple(
+    f"{k},{('Staff', 'Customer')[k % 2]},{1 + k % 5},{5 - k % 3},{2 + k % 3},{1 + k % 5},{1 + k % 3},{4 - k % 3}"
+    for k in range(20)
+)
 
 
 def told(folder: Path, study: str = STUDY, rows: tuple[str, ...] = ROWS) -> list[str]:
@@ -166,15 +169,22 @@ def test_which_of_conflicting_rows_is_kept_where_any_is_dropped(tmp_path, cleani
     assert told(tmp_path, f"{STUDY}\n[cleaning]\n{cleaning}\n") == expected
 
 
-def test_whose_means_are_hidden(tmp_path):
-    assert told(tmp_path, STUDY.replace('profile = "off"', INTERNAL)) == [
-        "The scores on “Importance to people” rest on groups alone that are hidden elsewhere, and are shown: do not "
-        "publish them.",
-        "The scores on “Impact on the business” rest on groups alone that are hidden elsewhere, and are shown: do not "
-        "publish them.",
-        "Some means are hidden in the tables, because fewer than 5 people gave a rating or because one such group "
-        "could be worked out from the others: Staff, Buyers. What else is published is not yet checked for ways to "
-        "work them out.",
+THIRD = STUDY.replace("[[issues]]", '[[groups]]\nid = "public"\nlabel = "Public"\n\n[[issues]]', 1)
+
+
+def test_what_is_hidden_and_of_whom_the_mean_alone_is_told(tmp_path):
+    small = tuple(row.replace("Customer", "Public", 1) for row in PLENTY if "Customer" in row)
+    rows = (*PLENTY, *(f"{k + 40}{row[row.index(',') :]}" for k, row in enumerate(small[:4])))
+    assert told(tmp_path / "hidden", THIRD.replace('profile = "off"', INTERNAL), rows) == [
+        "Nothing is told of what some groups answered to some or all questions: fewer than 5 gave a rating, or all "
+        "gave the same, or another group's answers could be worked out from theirs: Staff, Public. Scores that they "
+        "enter are rounded to two decimals. Group means that stand in for theirs are what the score leaves for all of "
+        "them together, and their spread is that of the groups that are shown.",
+    ]
+    rows = (*PLENTY, *(f"{k + 40}{row[row.index(',') :]}" for k, row in enumerate(small[:6])))
+    assert told(tmp_path / "alone", THIRD.replace('profile = "off"', INTERNAL), rows) == [
+        "Where fewer than 10 people of a group gave a rating, its mean alone is told, with one decimal: Public. In "
+        "scores the spread of the other groups stands in for its own."
     ]
     assert told(tmp_path / "plenty", STUDY.replace('profile = "off"', INTERNAL), PLENTY) == []
 
@@ -237,13 +247,19 @@ def test_where_group_weights_come_from_is_told(tmp_path):
 
 
 def test_an_issue_that_only_a_hidden_group_rated_is_named(tmp_path):
-    """Three of the staff rated climate, and nobody else: its score is their mean."""
+    """Three of the staff rated climate, and nobody else: a score would be their mean."""
     rows = (
-        *(f"{k},Staff,{4 if k < 3 else ''},{1 + k % 5},3,4,{1 + k % 4},2" for k in range(12)),
-        *(f"{k},Customer,,{1 + k % 4},2,3,{1 + k % 5},4" for k in range(12, 24)),
+        *(
+            f"{k},Staff,{4 if k < 3 else ''},{1 + k % 5},{2 + k % 3},{1 + k % 5},{1 + k % 4},{2 + k % 2}"
+            for k in range(12)
+        ),
+        *(f"{k},Customer,,{1 + k % 4},{1 + k % 3},{2 + k % 3},{1 + k % 5},{3 + k % 2}" for k in range(12, 24)),
     )
-    found = notices_of(tmp_path, "The scores on", rows=rows, study=STUDY.replace('profile = "off"', INTERNAL))
-    assert found == [
-        "The scores on “Importance to people” of these issues rest on groups alone that are hidden elsewhere, and are "
-        "shown: do not publish them: Climate."
+    study = STUDY.replace('profile = "off"', INTERNAL)
+    assert notices_of(tmp_path / "a", "Group Staff does not", rows=rows, study=study) == [
+        "Group Staff does not enter the scores on “Importance to people” of these issues, because they would tell its "
+        "answers: Climate."
+    ]
+    assert notices_of(tmp_path / "b", "No score on", rows=rows, study=study) == [
+        "No score on “Importance to people”, because it would tell the answers of too few people: Climate."
     ]

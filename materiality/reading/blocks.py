@@ -7,7 +7,7 @@ import datetime as dt
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from pathlib import Path
 
@@ -32,6 +32,8 @@ from materiality.responses import NO_CATEGORY, Block, Kind
 from materiality.study import Export, MarginColumn, Study, UnknownGroup, export_path, fold
 
 BLOCK_ROWS = 10_000
+SPILL_HELD = 1 << 23
+"""Bytes of hashes that are held in memory while ids are compared; more go to a temporary file."""
 SIMULATED_MARK = "Simulated answers"
 
 
@@ -49,6 +51,12 @@ class Columns:
     stratum: int | None = None
     cluster: int | None = None
     margins: tuple[int | None, ...] = ()
+
+    @property
+    def places(self) -> tuple[int | None, ...]:
+        """All of them."""
+        lone = (getattr(self, field.name) for field in fields(self) if field.name not in {"questions", "margins"})
+        return (*self.questions, *lone, *self.margins)
 
 
 @dataclass
@@ -69,6 +77,10 @@ class Source:
         The file says of itself that its answers are simulated.
     without : set of int
         The margins' columns that no export of the study has; told once, and not row by row.
+    whole : bool
+        `blocks` came to the end of the file, and no row was at fault.
+    stamp : tuple of int
+        The file's size and time of change before it was opened.
     """
 
     study: Study
@@ -78,6 +90,8 @@ class Source:
     columns: Columns
     simulated: bool
     without: set[int] = field(default_factory=set)
+    whole: bool = False
+    stamp: tuple[int, ...] = ()
     answers: Answers = field(init=False)
     memberships: Memberships = field(init=False)
 
@@ -90,27 +104,24 @@ class Source:
         """The study file's entry."""
         return self.study.responses[self.number]
 
-    def blocks(self, faults: Faults, *, rows: int = BLOCK_ROWS, verify: bool = True) -> Iterator[Block]:
-        """Read the export block by block; cells that cannot be read are added to `faults` and count as blank.
-
-        Where `verify` is set, an independent count of the records must agree with the number read.
-        """
-        read, records, whole = 0, self.table.records(), True
-        while whole:
+    def blocks(self, faults: Faults, *, rows: int = BLOCK_ROWS) -> Iterator[Block]:
+        """Read the export block by block; cells that cannot be read are added to `faults` and count as blank."""
+        records, self.whole = self.table.records(), True
+        self.table.tell_doubts(self.columns.places, faults)
+        while self.whole:
             chunk: list[tuple[int, Record]] = []
             try:
                 chunk.extend(itertools.islice(records, rows))
             except MaterialityError as error:  # the rows before it stay in the chunk, and their faults are told as well
                 faults.take(error)
-                whole = False
+                self.whole = False
             if not chunk:
                 break
-            read += len(chunk)
             yield self._block(chunk, faults)
-        if whole and verify and self.table.disagrees(read):
+        if self.stamp and self.stamp != _stamp(self.path):
             faults.add(
-                f"{read} rows were read, and an independent count of the file's records differs.",
-                mend="look for unbalanced quotes or mixed line ends, and export the file again.",
+                "changed while it was read.",
+                mend="wait until whatever writes it has finished, and run again.",
                 file=self.table.name,
             )
 
@@ -128,6 +139,7 @@ class Source:
         numbers = np.fromiter((row for row, _ in chunk), np.int64, len(chunk))
         empty = np.fromiter((not record for _, record in chunk), np.bool_, len(chunk))
         cells: list[Sequence[str]] = list(zip(*(record or blank for _, record in chunk), strict=True))
+        self._tell_nul(cells, numbers, faults)
         ratings, kinds = self._ratings(cells, numbers, faults)
         members, unknown = self._members(cells, numbers, empty, faults)
         return Block(
@@ -146,6 +158,14 @@ class Source:
             stratum=self._strata(cells, numbers, members, faults),
             cluster=self._clusters(cells, len(chunk)),
         )
+
+    def _tell_nul(self, cells: list[Sequence[str]], rows: NDArray[np.int64], faults: Faults) -> None:
+        """Tell NUL characters where any text is taken; elsewhere they make a cell unreadable by themselves."""
+        for place in (self.columns.respondent, self.columns.cluster, self.columns.stratum):
+            if place is not None and "\0" in "".join(cells[place]):
+                told = Unreadable("the cell holds NUL characters: the file is damaged.", "export it again.")
+                for i in (i for i, text in enumerate(cells[place]) if "\0" in text):
+                    self._tell(faults, told, rows[i], place)
 
     def _ratings(
         self, cells: list[Sequence[str]], rows: NDArray[np.int64], faults: Faults
@@ -213,7 +233,14 @@ class Source:
                         self._tell(faults, moment, rows[i], place)
                     elif moment is not None:
                         times.append(moment)
-                if len(times) == 2:
+                if len(times) == 2 and (times[0].tzinfo is None) != (times[1].tzinfo is None):
+                    one, other = (shown(cells[place][i]) for place in (columns.started, columns.finished))
+                    told = Unreadable(
+                        f"of {one} and {other}, one tells its time zone and the other does not.",
+                        "write both alike, or leave started and finished out of the study file.",
+                    )
+                    self._tell(faults, told, rows[i], columns.finished)
+                elif len(times) == 2:
                     seconds[i] = (times[1] - times[0]).total_seconds()
                     if seconds[i] < 0:
                         what = f"the end {shown(cells[columns.finished][i])} lies before the start."
@@ -310,12 +337,13 @@ class Source:
 
     @property
     def scope(self) -> str:
-        """What makes this export's ids differ from those of others; empty where they are one set."""
-        return str(self.number) if self.export.own_ids else ""
+        """What makes this export's ids differ from those of others, in whatever order; empty where they are one set."""
+        return f"{self.export.file}\0{self.export.sheet}" if self.export.own_ids else ""
 
     def _tell(self, faults: Faults, why: Unreadable, row: np.int64, place: int) -> None:
         name = self.table.header[place].strip() or column_letters(place)
-        faults.add(why.what, mend=why.mend, file=self.table.name, row=int(row), column=name)
+        mend = self.table.mending(why.mend, why.what)
+        faults.add(why.what, mend=mend, file=self.table.name, row=int(row), column=name)
 
 
 def identity(respondent: str, scope: str = "") -> int:
@@ -339,6 +367,7 @@ def open_exports(study: Study, study_file: Path, faults: Faults) -> list[Source]
         if bool(export.group) == bool(export.group_is) or (export.group_is and export.group_is not in ids):
             continue  # told with the study file's faults
         path = export_path(study_file, export)
+        stamp = _stamp(path)
         try:
             table = open_table(path, export)
             table = widen(table, export, also) if export.issue and export.answer and export.respondent else table
@@ -347,9 +376,18 @@ def open_exports(study: Study, study_file: Path, faults: Faults) -> list[Source]
             continue
         columns = _find_columns(study, number, table, faults)
         marked = any(fold(name) == fold(SIMULATED_MARK) for name in table.header)
-        sources.append(Source(study, number, path, table, columns, marked))
+        sources.append(Source(study, number, path, table, columns, marked, stamp=stamp))
     _check_margins(study, study_file.name, sources, faults)
     return sources
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """A file's size and time of change; empty where there is none."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return ()
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def _find_columns(study: Study, number: int, table: Table, faults: Faults) -> Columns:
@@ -435,7 +473,7 @@ def duplicated(sources: list[Source], *, held: int = 1 << 18) -> frozenset[int]:
     """
     import tempfile
 
-    with tempfile.TemporaryFile() as spill:
+    with tempfile.SpooledTemporaryFile(SPILL_HELD) as spill:
         total = 0
         for source in sources:
             if source.columns.respondent is None:

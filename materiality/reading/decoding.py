@@ -244,7 +244,7 @@ def _wide(head: bytes) -> str:
 def _survey(path: Path) -> tuple[bool, list[bytes]]:
     """Whether a file is UTF-8 throughout, and the spans around its non-ASCII bytes, as many as a guess needs."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    is_utf8, spans, held = True, [], 0
+    is_utf8, characters, spans, held = True, False, [], 0
     for block in _blocks(path):
         if block.isascii() and not decoder.getstate()[0]:
             continue
@@ -258,12 +258,14 @@ def _survey(path: Path) -> tuple[bool, list[bytes]]:
             held += here
         if is_utf8:
             try:
-                decoder.decode(block)
+                characters |= not decoder.decode(block).isascii()
             except UnicodeDecodeError:
                 is_utf8 = False
         if not is_utf8 and held >= SPANS_IN_ALL:
             break
-    return is_utf8 and not decoder.getstate()[0], spans
+    # Two bytes of a character at the very end are a file cut short; a single one may be a letter of another code.
+    ends_well = len(decoder.getstate()[0]) != 1 or characters
+    return is_utf8 and bool(ends_well), spans
 
 
 def _high_spans(block: bytes) -> Iterator[bytes]:

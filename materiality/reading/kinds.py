@@ -109,6 +109,7 @@ LABELS_AT_MOST = 40
 CELLS_LOOKED_AT = 80
 """Of a column with many different texts, so that wide exports stay quick."""
 POINTS_AT_MOST = 11
+SHORT_NUMBER = 4
 MANY = 50
 """So many answers that a point nobody gave is hardly one of the scale."""
 STRAYS_AT_MOST = 0.05
@@ -695,6 +696,24 @@ def _special(text: str) -> str:
     folded = " ".join(unicodedata.normalize("NFKC", text.replace("\ufeff", " ")).casefold().split())
     folded = re.sub("[’‘`´]", "'", folded)
     return next((kind for kind, pattern in SPECIAL.items() if pattern.search(folded)), "")
+
+
+def is_plain_answer(text: str) -> bool:
+    """Whether an answer to a rating holds nothing but a short number, or words of a scale or for no answer.
+
+    Not whether a scale has it: `Very important - ask Ann` begins like a label, and is none of this.
+
+    Examples
+    --------
+    >>> [is_plain_answer(text) for text in ("4", "Very important", "N/A", "N/A, ask Ann", "4 - ask Ann", "015170001")]
+    [True, True, True, False, False, False]
+    """
+    if WHOLE.fullmatch(text.strip()):
+        return len(text.strip()) <= SHORT_NUMBER
+    if kind := _special(text):
+        folded = re.sub("[’‘`´]", "'", unicodedata.normalize("NFKC", text).casefold())
+        return set(_words(SPECIAL[kind].sub(" ", " ".join(folded.split())))) <= {"to", "say", "answer"}
+    return any(not reading.tail and not reading.group.startswith("~") for reading in _readings(_plain(text)))
 
 
 @dataclass

@@ -59,6 +59,7 @@ def widen(table: Table, export: Export, also: Sequence[str] = ()) -> Table:
     for name in also:
         with contextlib.suppress(LookupError):
             same.append((rest.index(table.place(name)), name))
+    table.tell_doubts([who, what, answer, *(rest[k] for k, _ in same)], faults)
     faults.raise_any()
     people: dict[str, _Person] = {}
     issues: dict[str, str] = {}
@@ -94,11 +95,11 @@ def widen(table: Table, export: Export, also: Sequence[str] = ()) -> Table:
         yield from ((row, []) for row in range(1, table.header_row + 1))
         yield from wide
 
-    physical = table.header_row + read
     grid = replace(
         table.grid,
         records=records,
-        agrees=lambda rows: rows == table.header_row + len(wide) and table.grid.agrees(physical),
+        joined=read - len(wide),
+        doubts=(),
         notes=(
             *table.grid.notes,
             Message("%(rows)s rows of one answer each make %(n)s responses.", rows=read, n=len(people)),

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from materiality.errors import Faults, nearest
-from materiality.reading.grids import Grid, Record, column_letters, column_place
+from materiality.reading.counting import cases_in_header
+from materiality.reading.grids import Disagreement, Grid, Record, column_letters, column_place
 from materiality.reading.kinds import Head
 from materiality.reading.layouts import RECORDS_LOOKED_AT, Layout, recognise
 from materiality.reading.textfiles import open_text
+from materiality.reading.trial import survives
 from materiality.reading.workbooks import open_workbook
-from materiality.study import EXPORTS, STATFILES, WORKBOOKS, Export, fold
+from materiality.study import EXPORTS, STATFILES, TEXTS, WORKBOOKS, Export, fold
 
 MOST_COLUMNS = 20_000
+FEW_CONTROLS, MOST_CONTROLS = 16, 0.05
+"""With more control characters than these, and this share of all, NUL among them, a file is taken for no text."""
+MOST_BLANK = 10_000
+"""Blank rows that may stand above the header."""
+
+NO_TEXT = {
+    "a workbook or another ZIP archive": (b"PK\x03\x04", b"PK\x05\x06"),
+    "an old workbook, or one with a password": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),
+    "a packed file": (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x28\xb5\x2f\xfd"),
+    "a PDF": (b"%PDF-",),
+    "a picture": (b"\x89PNG", b"\xff\xd8\xff", b"GIF8"),
+    "an SPSS file": (b"$FL2@", b"$FL3@"),
+    "a Stata file": (b"<stata_dta>",),
+    "a Parquet file": (b"PAR1",),
+    "a Feather file": (b"ARROW1\0\0",),
+    "a database": (b"SQLite format 3\0",),
+    "a text with formats (RTF)": (b"{\\rtf",),
+}
+"""What is no text, by what it begins with."""
+MENDS = {
+    "a workbook or another ZIP archive": "let a workbook's name end in '.xlsx'; unpack an archive.",
+    "an old workbook, or one with a password": "let its name end in '.xls', or save it as .xlsx without a password.",
+    "a packed file": "unpack it, and name the export that is in it.",
+    "an SPSS file": "let its name end in '.sav'.",
+    "a Stata file": "let its name end in '.dta'.",
+    "a Parquet file": "let its name end in '.parquet'.",
+    "a Feather file": "let its name end in '.feather'.",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +66,11 @@ class Table:
         The columns; trailing ones without a name are left out.
     header_row : int
         The last row that is a header, as a spreadsheet shows it; responses start below.
+    names : tuple of tuple of str
+        The header's rows as they stand in the file, as far as they have columns, by which they are known where they
+        stand again.
+    cells_in_header : int
+        Cells of the header, trailing ones without a name among them.
     """
 
     grid: Grid
@@ -42,6 +78,8 @@ class Table:
     certainty: float
     heads: tuple[Head, ...]
     header_row: int
+    names: tuple[tuple[str, ...], ...] = ()
+    cells_in_header: int = 0
 
     @property
     def name(self) -> str:
@@ -67,11 +105,23 @@ class Table:
         MaterialityError
             At the end, with every row whose cells do not fit the header.
         """
-        width, faults = len(self.heads), Faults()
+        width, faults, below_blank = len(self.heads), Faults(), False
+        starts = {names[0] for names in self.names}
         for row, record in itertools.islice(self.grid.records(), self.header_row, None):
             if len(record) == width:
-                yield row, record if any(map(str.strip, record)) else []
+                if record[0] in starts and tuple(record) in self.names:
+                    faults.add(
+                        "repeats the header: were several exports joined?",
+                        mend="delete the row, or name each export in [[responses]].",
+                        file=self.name,
+                        row=row,
+                    )
+                    yield row, []
+                    continue
+                below_blank = not any(map(str.strip, record))
+                yield row, [] if below_blank else record
             elif not any(map(str.strip, record)):
+                below_blank = True
                 yield row, []
             elif self.grid.ragged == "column":
                 for place in range(width, len(record)):
@@ -86,18 +136,43 @@ class Table:
             elif len(record) > width and not any(map(str.strip, record[width:])):
                 yield row, record[:width]
             else:
-                faults.add(
-                    f"has {len(record)} cell{'s' * (len(record) > 1)} where the header has {width}.",
-                    mend="put quotes around a cell that holds a line break or the delimiter, or export again.",
-                    file=self.name,
-                    row=row,
-                )
+                what, mend = self._ragged(record, below_blank)
+                faults.add(what, mend=mend, file=self.name, row=row)
                 yield row, []
         faults.raise_any()
 
-    def disagrees(self, read: int) -> bool:
-        """Whether an independent count of the rows below the header differs from the number read."""
-        return not self.grid.agrees(read + self.header_row)
+    def _ragged(self, record: Record, below_blank: bool) -> tuple[str, str]:
+        """What is wrong with a row of a text file that has other cells than the header, and how to mend it."""
+        width = len(self.heads)
+        what = f"has {len(record)} cell{'s' * (len(record) > 1)} where the header has {width}"
+        if any("\0" in cell for cell in record):
+            return f"{what}, and holds NUL characters: the file is damaged.", "export it again."
+        if width < len(record) <= self.cells_in_header:
+            letters = " and ".join(column_letters(k) for k in range(width, len(record)) if record[k].strip())
+            return (
+                f"column {letters} holds a value but has no name in the header.",
+                "name the column in the header row, or empty its cells.",
+            )
+        if lines := sum(len(cell.splitlines()) - 1 for cell in record if cell):
+            return (
+                f"{what}; a quote opens in it and closes {lines} line{'s' * (lines > 1)} further down.",
+                'close it where its cell ends, or double it inside a cell ("").',
+            )
+        if below_blank:
+            return f"{what}, below a blank row: a second table?", "delete what stands below the answers."
+        return f"{what}.", "put quotes around a cell that holds a line break or the delimiter, or export again."
+
+    def tell_doubts(self, places: Iterable[int | None], faults: Faults) -> None:
+        """Tell the cells of some columns that do not hold what the sheet shows."""
+        named = {place for place in places if place is not None}
+        for doubt in self.grid.doubts:
+            if doubt.place in named and doubt.row > self.header_row:
+                column = self.header[doubt.place].strip() or column_letters(doubt.place)
+                faults.add(doubt.what, mend=doubt.mend, file=self.name, row=doubt.row, column=column)
+
+    def disagrees(self, read: int) -> Disagreement | None:
+        """What a second count of the file's records says where it differs from the rows read below the header."""
+        return self.grid.recount(self.header_row + read + self.grid.joined)
 
     def place(self, column: str) -> int:
         """Where a column stands: by its name, its question's text, `question [item]`, or its letters as `column AB`.
@@ -129,13 +204,14 @@ class Table:
         try:
             return self.place(name)
         except LookupError as error:
-            faults.add(
-                f"the study's {key} {error}",
-                mend="correct the name in the study file, or the header in the export.",
-                file=self.name,
-                column=name,
-            )
+            mend = "correct the name in the study file, or the header in the export."
+            faults.add(f"the study's {key} {error}", mend=self.mending(mend, name), file=self.name, column=name)
             return None
+
+    def mending(self, mend: str, found: str) -> str:
+        """How to mend a fault; where letters beyond ASCII stand in what was found, with what was guessed of them."""
+        doubtful = self.grid.guess and any(char.isalpha() and not char.isascii() for char in found)
+        return f"{mend} {self.grid.guess}" if doubtful else mend
 
     def role_place(self, names: Sequence[str]) -> int | None:
         """Where the first of some names of the tool's own columns stands; None where none does."""
@@ -187,17 +263,30 @@ def open_grid(path: Path, export: Export) -> Grid:
 
 
 def _open_statfile(path: Path, name: str) -> Grid:
-    from materiality.reading.statfiles import open_statfile
+    from materiality.reading.statfiles import SPSS, STATA, open_statfile
 
+    if path.suffix.lower() in SPSS | STATA and not survives(path):
+        faults = Faults()
+        faults.add(
+            "cannot be read without ending the program that reads it; it is damaged, or made to do harm.",
+            mend="open it in its own program and save it again, or export as CSV UTF-8.",
+            file=name,
+        )
+        faults.raise_any()
     opened = open_statfile(path, name)
 
     def records() -> Iterator[tuple[int, Record]]:
         yield from enumerate(opened.records(), 1)
 
+    def recount(read: int) -> Disagreement | None:
+        cases = cases_in_header(path)
+        counted = opened.rows if cases < 0 else cases
+        return None if counted in {-1, read} else Disagreement(counted)
+
     return Grid(
         name,
         records,
-        lambda read: opened.rows in {-1, read},
+        recount,
         names=opened.names,
         questions=opened.questions,
         missing=opened.special,
@@ -215,7 +304,7 @@ def open_table(path: Path, export: Export) -> Table:
     grid, faults = open_grid(path, export), Faults()
     first = [record for _, record in itertools.islice(grid.records(), RECORDS_LOOKED_AT)]
     if not any(any(map(str.strip, record)) for record in first):
-        first = [record for _, record in grid.records()]  # a file that begins with many blank rows
+        first = [record for _, record in itertools.islice(grid.records(), MOST_BLANK)]
     if not any(any(map(str.strip, record)) for record in first):
         faults.add("the file holds nothing.", mend="export it again.", file=grid.name)
         faults.raise_any()
@@ -228,7 +317,10 @@ def open_table(path: Path, export: Export) -> Table:
     heads = list(found.headers.heads)
     while heads and not heads[-1].name.strip():
         heads.pop()
-    table = Table(grid, found.layout, found.certainty, tuple(heads), found.headers.rows)
+    width = len(heads)
+    names = tuple(tuple(row[:width]) for row in first[: found.headers.rows] if sum(map(bool, row)) > 1)
+    top = Table(grid, found.layout, found.certainty, tuple(heads), found.headers.rows)
+    table = replace(top, names=names, cells_in_header=len(found.headers.heads))
     if len(heads) > MOST_COLUMNS:
         faults.add(
             f"has {len(heads):,} columns, more than {MOST_COLUMNS:,}; no survey asks so much.",
@@ -263,7 +355,15 @@ def open_table(path: Path, export: Export) -> Table:
 
 def _check_file(path: Path, export: Export, faults: Faults) -> None:
     name, suffix = export.file, path.suffix.lower()
-    if not path.exists():
+    if re.match("[A-Za-z][A-Za-z0-9+.-]+://", name):
+        faults.add(
+            "is a web address; nothing is loaded from the network.",
+            mend="download the export, and name the file.",
+            file=name,
+        )
+    elif path.is_symlink() and not path.exists():
+        faults.add("is a link that leads to no file.", mend="name the file itself.", file=name)
+    elif not path.exists():
         others = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
         close = nearest(path.name, others)
         faults.add(
@@ -278,6 +378,42 @@ def _check_file(path: Path, export: Export, faults: Faults) -> None:
         faults.add(f"files {ending} are not read.", mend="export as CSV, TSV or XLSX.", file=name)
     elif path.stat().st_size == 0:
         faults.add("the file is empty.", mend="export it again.", file=name)
+    elif suffix in TEXTS:
+        _check_text(path, name, faults)
+
+
+def _is_wide(start: bytes) -> bool:
+    """Whether a file may be UTF-16 or UTF-32: it has a mark, or every second byte or more of its Latin text is NUL."""
+    return start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)) or any(
+        start[first::2].count(0) > 0.5 * len(start[first::2]) for first in (0, 1)
+    )
+
+
+def _check_text(path: Path, name: str, faults: Faults) -> None:
+    """Whether what is named as text begins as another kind of file does."""
+    with path.open("rb") as file:
+        start = file.read(1024)
+    kind = next((kind for kind, marks in NO_TEXT.items() if start.startswith(marks)), "")
+    if kind:
+        faults.add(f"is {kind}, no text file.", mend=MENDS.get(kind, "export as CSV UTF-8."), file=name)
+        return
+    controls = sum(byte < 9 or 13 < byte < 32 for byte in start)
+    if b"\0" in start and controls > max(MOST_CONTROLS * len(start), FEW_CONTROLS) and not _is_wide(start):
+        faults.add("holds bytes that no text has.", mend="export as CSV UTF-8.", file=name)
+        return
+    text = start.decode("latin-1").removeprefix("\xef\xbb\xbf").lstrip()
+    if re.match(r"<(?:!doctype|html|\?xml)\b", text, re.IGNORECASE):
+        faults.add(
+            "holds a web page or XML, not a table; often a sign-in page that was saved instead of the file.",
+            mend="sign in to the survey tool, download the export again, and look at it in a spreadsheet.",
+            file=name,
+        )
+    elif re.match(r'[\[{]\s*["{\[]', text) and "SurveyEntry" not in text:
+        faults.add(
+            "holds JSON, not a table of responses.",
+            mend="export the responses as CSV, TSV or XLSX; a survey's definition holds no answers.",
+            file=name,
+        )
 
 
 __all__ = ["Table", "column_letters", "open_grid", "open_table"]

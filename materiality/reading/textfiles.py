@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from materiality.errors import Faults
-from materiality.reading.decoding import detect_delimiter, detect_encoding
-from materiality.reading.grids import Grid, Record
+from materiality.reading.counting import count_text, text_parting
+from materiality.reading.decoding import HEAD, detect_delimiter, detect_encoding
+from materiality.reading.grids import Disagreement, Grid, Record
 from materiality.study import Export
 from materiality.wording import Message
 
+LEAST_SWALLOWED = 5
+"""Rows of fewer cells are not looked for inside quoted cells."""
 ENCLOSED = re.compile(r'"(?:[^"]|"")*"')
-BYTES_AT_ONCE = 1 << 22
 
 
 def open_text(path: Path, export: Export) -> Grid:
@@ -27,6 +25,7 @@ def open_text(path: Path, export: Export) -> Grid:
     name = export.file
     decoding = detect_encoding(path, export.encoding)
     encoding, notes = decoding.encoding, (decoding.note,) if decoding.note else ()
+    _refuse_plain(path, name, encoding)
     try:
         delimiter = export.delimiter or detect_delimiter(path, encoding)
     except UnicodeError as error:
@@ -40,25 +39,55 @@ def open_text(path: Path, export: Export) -> Grid:
         )
 
     def records() -> Iterator[tuple[int, Record]]:
-        row = 0
+        row = line = 0
         try:
             with path.open(encoding=encoding, newline="") as file:
                 reader = csv.reader(file, delimiter=delimiter, strict=True, quoting=quoting)
                 for row, record in enumerate(reader, 1):
+                    if reader.line_num > line + 1 and _swallows(record, delimiter):
+                        _refuse_swallowed(name, row)
                     yield row, record
+                    line = reader.line_num
         except UnicodeError as error:
             _refuse_encoding(path, name, encoding, error)
         except csv.Error as error:
-            _refuse_record(name, row + 1, str(error))
+            _refuse_record(name, row + 1, str(error), line + 1, reader.line_num)
 
-    def agrees(read: int) -> bool:
-        if quoting == csv.QUOTE_NONE:
-            return _count_lines(path, encoding) == read
-        if _count_text(path, encoding, delimiter) == read:
-            return True
-        return _is_bytewise(encoding) and count_lenient(path, encoding, delimiter) == read
+    def recount(read: int) -> Disagreement | None:
+        quoted = quoting != csv.QUOTE_NONE
+        counted = count_text(path, encoding, delimiter, quoted=quoted)
+        if counted == read:
+            return None
+        with path.open(encoding=encoding, newline="") as file:
+            reader = csv.reader(file, delimiter=delimiter, strict=True, quoting=quoting)
+            lines = (reader.line_num for _ in reader)
+            return Disagreement(counted, text_parting(path, encoding, delimiter, lines, quoted=quoted))
 
-    return Grid(name, records, agrees, encoding=encoding, delimiter=delimiter, notes=notes)
+    return Grid(name, records, recount, encoding=encoding, delimiter=delimiter, notes=notes, guess=decoding.note)
+
+
+def _refuse_plain(path: Path, name: str, encoding: str) -> None:
+    """Refuse an encoding in which a line end is other bytes than in ASCII, for a file of lines of ASCII or UTF-8."""
+    try:
+        if encoding in {"utf-16", "utf-32"} or b"\n".decode(encoding) == "\n":
+            return
+    except UnicodeError:
+        pass
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    lines = head[: head.rfind(b"\n") + 1]
+    try:
+        plain = bool(lines) and b"\0" not in head and lines.decode("utf-8")
+    except UnicodeDecodeError:
+        plain = ""
+    if plain:
+        faults = Faults()
+        faults.add(
+            f"is not {encoding.upper()}: its lines are {'ASCII' if plain.isascii() else 'UTF-8'}.",
+            mend="correct encoding in [[responses]], or take it out.",
+            file=name,
+        )
+        faults.raise_any()
 
 
 def _quotes_are_data(path: Path, encoding: str) -> bool:
@@ -82,14 +111,8 @@ def _quotes_are_data(path: Path, encoding: str) -> bool:
         return False
 
 
-def _count_lines(path: Path, encoding: str) -> int:
-    """Lines of a file in which quotes mean nothing."""
-    text = path.read_bytes().decode(encoding)
-    return len(re.findall(r"\r\n|\r|\n", text)) + (not text.endswith(("\n", "\r")))
-
-
 def _refuse_encoding(path: Path, name: str, encoding: str, error: UnicodeError) -> None:
-    line = None
+    line, faults = None, Faults()
     if encoding in {"utf-8", "utf-8-sig"}:
         with path.open("rb") as file:
             for line, raw in enumerate(file, 1):  # noqa: B007
@@ -97,8 +120,10 @@ def _refuse_encoding(path: Path, name: str, encoding: str, error: UnicodeError) 
                     raw.decode("utf-8")
                 except UnicodeDecodeError:
                     break
-    faults = Faults()
     why = "it does not start as such a file does."
+    if isinstance(error, UnicodeDecodeError) and error.end == len(error.object) and "data" in error.reason:
+        faults.add("ends inside a character: it is cut short.", mend="export it again.", file=name)
+        faults.raise_any()
     if isinstance(error, UnicodeDecodeError):
         why = f"byte 0x{error.object[error.start]:02x}{f' on line {line}' if line else ''} means nothing there."
     faults.add(
@@ -109,60 +134,43 @@ def _refuse_encoding(path: Path, name: str, encoding: str, error: UnicodeError) 
     faults.raise_any()
 
 
-def _refuse_record(name: str, row: int, message: str) -> None:
+def _swallows(record: Record, delimiter: str) -> bool:
+    """Whether a quoted cell holds a whole row: a line of as many cells as its own row, and not of prose."""
+    if len(record) < LEAST_SWALLOWED:
+        return False
+    lines = (line.split(delimiter) for cell in record if "\n" in cell or "\r" in cell for line in cell.splitlines()[1:])
+    return any(len(cells) >= len(record) and sum(cell[:1] == " " for cell in cells) < 2 for cells in lines)
+
+
+def _refuse_swallowed(name: str, row: int) -> None:
     faults = Faults()
+    faults.add(
+        "a quoted cell holds a line that reads like a row: a quote may open there and close rows further down.",
+        mend='close it where its cell ends, or double it inside a cell (""); where the line is part of the answer, '
+        "take its line break out.",
+        file=name,
+        row=row,
+    )
+    faults.raise_any()
+
+
+def _refuse_record(name: str, row: int, message: str, start: int, line: int) -> None:
+    """Tell a row that cannot be parted into cells, which starts on one line of the file and ends on another."""
+    faults = Faults()
+    place = f", on line {start} of the file," if start != row else ""
     if "field larger" in message:
         what = f"a cell holds more than {csv.field_size_limit():,} characters; a quote may open and never close."
         mend = 'close it, or double it inside a cell ("").'
     elif "unexpected end" in message:
-        what, mend = "a quote opens in this row and is never closed.", 'close it, or double it inside a cell ("").'
+        what = f"a quote opens in this row{place} and is never closed."
+        mend = 'close it, or double it inside a cell ("").'
+    elif "expected after" in message and line > start:
+        lines = f"{line - start} line{'s' * (line - start > 1)}"
+        what = f"a quote opens in this row{place} and closes {lines} further down, where more text follows."
+        mend = 'close it where its cell ends, or double it inside a cell ("").'
     elif "expected after" in message:
         what, mend = "text follows a closing quote.", 'double each quote inside a cell ("").'
     else:
         what, mend = f"cannot be read: {message}.", "correct the row, or export the file again."
     faults.add(what, mend=mend, file=name, row=row)
     faults.raise_any()
-
-
-def _is_bytewise(encoding: str) -> bool:
-    """Whether quotes and line ends are the same bytes in an encoding as in ASCII, and mean nothing else."""
-    name = codecs.lookup(encoding).name
-    return '"\r\n'.encode(encoding.removesuffix("-sig")) == b'"\r\n' and not name.startswith(("iso2022", "hz", "utf-7"))
-
-
-def _count_text(path: Path, encoding: str, delimiter: str) -> int:
-    """Records of a text file, blank lines among them, from its bytes alone."""
-    if not _is_bytewise(encoding):
-        return _count_decoded(path, encoding, delimiter)
-    with path.open("rb") as file:
-        quotes, records, last = 0, 0, b""
-        while chunk := file.read(BYTES_AT_ONCE):
-            while chunk.endswith(b"\r") and (more := file.read(1)):
-                chunk += more
-            raw = np.frombuffer(chunk, np.uint8)
-            inside = np.cumsum(raw == ord('"'), dtype=np.int64) + quotes
-            feed, carriage = raw == ord("\n"), raw == ord("\r")
-            ends = feed.copy()
-            ends[1:] &= ~carriage[:-1]
-            records += int(np.count_nonzero((ends | carriage) & (inside % 2 == 0)))
-            quotes, last = int(inside[-1]), chunk[-1:]
-    records += last not in {b"\n", b"\r", b""}
-    return records if quotes % 2 == 0 else -1
-
-
-def count_lenient(path: Path, encoding: str, delimiter: str) -> int:
-    """Records where quotes may also stand inside an unquoted cell, as in `19" rack`; slower than counting quotes."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-        mark = re.escape(delimiter.encode(encoding.removesuffix("-sig")))
-        quoted = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=[\r\n])|(?<=" + mark + rb'))"[^"]*(?:""[^"]*)*"')
-        breaks = re.compile(rb"\r\n|\r|\n")
-        total = sum(1 for _ in breaks.finditer(raw))
-        total -= sum(len(breaks.findall(match.group())) for match in quoted.finditer(raw))
-        return total + (raw[-1:] not in {b"\n", b"\r"})
-
-
-def _count_decoded(path: Path, encoding: str, delimiter: str) -> int:
-    text = path.read_bytes().decode(encoding)
-    quoted = re.compile(rf'(?:\A|(?<=[\r\n{re.escape(delimiter)}]))"[^"]*(?:""[^"]*)*"')
-    rest = quoted.sub("quoted", text)
-    return len(re.findall(r"\r\n|\r|\n", rest)) + (not rest.endswith(("\n", "\r")))

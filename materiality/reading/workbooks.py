@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
+import itertools
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-from materiality.errors import Faults, joined, nearest
-from materiality.reading.grids import Grid, Record, column_place
+from materiality.errors import Faults, MaterialityError, joined, nearest, shown
+from materiality.reading.counting import rows_with_content
+from materiality.reading.grids import Disagreement, Doubt, Grid, Record, column_letters
+from materiality.reading.sheets import AS_XLSX, Look, check_package, look_into
+from materiality.reading.trial import survives
 from materiality.study import Export
 from materiality.wording import Message
 
-ROW = re.compile(rb"<row[ >]")
-ROW_NUMBER = re.compile(rb'<row [^>]*?\br="(\d+)"')
-CELL = re.compile(rb'<c [^>]*?(?:\bt="(\w+)"[^>]*)?><(?:v|is><t)[^>]*>([^<]*)<')
-UNUSUAL = (b't="e"', b"t='e'", b"<!", b"='", b"<f", b":row", b":c ", b"<rPh")
-"""XML that the quick look at a sheet does not understand: errors, comments, other quotes, formulas, prefixes."""
-MOST_EXPANDED, SMALL = 100, 1 << 24
+MOST_MERGED = 10_000
 UNSOUND = (LookupError, ValueError, RuntimeError, EOFError)
 """What the standard library raises, among others, over a spoilt archive."""
 
@@ -30,8 +28,16 @@ def open_workbook(path: Path, export: Export) -> Grid:
     from python_calamine import CalamineError, CalamineWorkbook
 
     faults = Faults()
-    _refuse_bomb(path, export.file)
+    look = Look()
     try:
+        check_package(path, export.file)
+        if path.suffix.lower() not in {".xlsx", ".xlsm"} and not survives(path, sheet=export.sheet):
+            faults.add(
+                "cannot be read without ending the program that reads it; it is damaged, or made to do harm.",
+                mend=AS_XLSX,
+                file=export.file,
+            )
+            faults.raise_any()
         workbook = CalamineWorkbook.from_path(str(path))
         names = list(workbook.sheet_names)
         if not names:
@@ -51,6 +57,9 @@ def open_workbook(path: Path, export: Export) -> Grid:
             )
         faults.raise_any()
         sheet = export.sheet or names[0]
+        part = _sheet_part(path, sheet) if path.suffix.lower() in {".xlsx", ".xlsm"} else ""
+        if part:
+            look = look_into(path, part, export.file)
         cells = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
         numbers = _Numbers()
         rows = [
@@ -60,17 +69,21 @@ def open_workbook(path: Path, export: Export) -> Grid:
             ]
             for row in cells
         ]
-        last, errors = _sheet_content(path, sheet) if path.suffix.lower() in {".xlsx", ".xlsm"} else (None, [])
-        for row, place, text in errors:
+        for row, place, text in look.errors:
             rows[row - 1][place] = text
     except (CalamineError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError, *UNSOUND) as error:
         faults.add(
             f"is not a workbook that can be read: {error}.",
-            mend="open it in a spreadsheet and save it as .xlsx without a password, or as CSV UTF-8.",
+            mend=AS_XLSX,
             file=export.file,
         )
         faults.raise_any()
         raise
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what the library's Rust ends with; no class of Exception
+            raise
+        faults.add("is not a workbook that can be read: it is damaged.", mend=AS_XLSX, file=export.file)
+        raise MaterialityError(tuple(faults)) from error
     name = f"{export.file} [{sheet}]" if len(names) > 1 else export.file
     while rows and not any(cell.strip() for cell in rows[-1]):
         rows.pop()
@@ -79,25 +92,60 @@ def open_workbook(path: Path, export: Export) -> Grid:
     def records() -> Iterator[tuple[int, Record]]:
         yield from name_and_rows
 
-    uncounted = Message("Its rows could not be counted a second time; a workbook saved as .xlsx can be.")
-    notes = (uncounted,) if last is None else ()
-    return Grid(name, records, lambda read: last in {None, read}, notes=notes, ragged="column")
+    def recount(read: int) -> Disagreement | None:
+        return _recounted(path, part, export.file, rows, read) if part else None
+
+    notes = []
+    if not part:
+        notes.append(Message("Its rows could not be counted a second time; a workbook saved as .xlsx can be."))
+    if look.hidden:
+        notes.append(Message("%(rows)s hidden rows are read like all others.", rows=look.hidden))
+    return Grid(name, records, recount, notes=tuple(notes), ragged="column", doubts=tuple(_doubts(look, rows)))
 
 
-def _refuse_bomb(path: Path, name: str) -> None:
-    """Refuse a workbook whose parts are more than a hundred times their size on the disk, before any is unpacked."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(part.file_size for part in archive.infolist())
-    if unpacked > max(MOST_EXPANDED * path.stat().st_size, SMALL):
+def _recounted(path: Path, part: str, name: str, rows: list[list[str]], read: int) -> Disagreement | None:
+    """Whether the rows with content, read from a sheet's XML, are those that the library gave, and as many as read."""
+    try:
+        found = sorted(set(rows_with_content(path, part)))
+    except (zipfile.BadZipFile, zlib.error, *UNSOUND) as error:
         faults = Faults()
         faults.add(
-            f"would unpack to {unpacked // 2**20:,} MB, over {MOST_EXPANDED} times its size; no survey tool writes so.",
-            mend="open it in a spreadsheet and save the answers' sheet alone, or as CSV UTF-8.",
+            f"its rows cannot be counted a second time: {error}.",
+            mend="open it in a spreadsheet and save it as .xlsx anew, or as CSV UTF-8.",
             file=name,
         )
         faults.raise_any()
+    here = [number for number, row in enumerate(rows, 1) if any(map(str.strip, row))]
+    last = found[-1] if found else 0
+    if here == found and last == read:
+        return None
+    return Disagreement(last, min(set(here) ^ set(found), default=0))
+
+
+def _doubts(look: Look, rows: list[list[str]]) -> Iterator[Doubt]:
+    """Cells that do not hold what the sheet shows, or nothing because nobody calculated them."""
+    for row, place, formula in look.uncalculated:
+        yield Doubt(
+            row,
+            place,
+            f"{shown(formula)} is a formula, and no value of it is stored.",
+            "open the file in a spreadsheet, let it calculate and save it, or put the value into the cell.",
+        )
+    told = 0
+    for top, left, bottom, right in look.merged:
+        if not (top <= len(rows) and left < len(rows[top - 1]) and rows[top - 1][left].strip()):
+            continue
+        for row, place in itertools.product(range(top, bottom + 1), range(left, right + 1)):
+            if (row, place) == (top, left):
+                continue
+            if (told := told + 1) > MOST_MERGED:
+                return
+            yield Doubt(
+                row,
+                place,
+                f"is merged with {column_letters(left)}{top}, and holds no value of its own.",
+                "unmerge the cells in a spreadsheet and fill each of them in.",
+            )
 
 
 class _Numbers(dict[float, str]):
@@ -121,10 +169,11 @@ def _cell_text(cell: object) -> str:
     return "" if cell is None else str(cell)
 
 
-def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> str:
+def _sheet_part(path: Path, sheet: str) -> str:
     """The part of a workbook's archive that holds a sheet."""
-    book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
-    links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    with zipfile.ZipFile(path) as archive:
+        book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
+        links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
     target = {link.get("Id"): link.get("Target", "") for link in links}
     for entry in book.iter():
         if _local(entry) == "sheet" and entry.get("name") == sheet:
@@ -133,71 +182,5 @@ def _sheet_part(archive: zipfile.ZipFile, sheet: str) -> str:
     raise LookupError(f"the sheet {sheet} is not in its table of contents")
 
 
-def _sheet_content(path: Path, sheet: str) -> tuple[int, list[tuple[int, int, str]]]:
-    """The last row with content in a sheet, and its errors, read from its XML and not through the workbook library.
-
-    The library takes cells that hold an error, such as #N/A, for blank: here are their rows, places and texts.
-    """
-    with zipfile.ZipFile(path) as archive:
-        part = _sheet_part(archive, sheet)
-        text = archive.read(part)
-        plain = not any(sign in text for sign in UNUSUAL) and text.count(b"<is>") == text.count(b"<is><t")
-        if plain and (last := _last_row(text, archive)) is not None:
-            return last, []
-    return _every_cell(path, part)
-
-
-def _last_row(text: bytes, archive: zipfile.ZipFile) -> int | None:
-    """The last row with content, from the end of a sheet's XML; None where a row does not say its number."""
-    shared: list[bool] | None = None
-    end = len(text)
-    for start in reversed([found.start() for found in ROW.finditer(text)]):
-        number = ROW_NUMBER.match(text, start)
-        if number is None:
-            return None
-        for kind, value in CELL.findall(text, start, end):
-            if kind == b"s" and value.strip():
-                shared = list(_shared_texts(archive)) if shared is None else shared
-                if shared[int(value)]:
-                    return int(number[1])
-            elif value.strip():
-                return int(number[1])
-        end = start
-    return 0
-
-
-def _every_cell(path: Path, part: str) -> tuple[int, list[tuple[int, int, str]]]:
-    """The last row with content and the errors of a sheet, cell by cell; slow, and for any XML."""
-    with zipfile.ZipFile(path) as archive, archive.open(part) as xml:
-        shared = list(_shared_texts(archive))
-        last, row, place, errors = 0, 0, -1, []
-        for event, item in ElementTree.iterparse(xml, events=("start", "end")):
-            kind = _local(item)
-            if kind == "row" and event == "start":
-                row, place = int(item.get("r") or row + 1), -1
-            elif kind == "c" and event == "start":
-                letters = re.match("[A-Z]+", item.get("r", ""))
-                place = column_place(letters[0]) if letters else place + 1
-            elif kind == "c":
-                value = "".join(t.text or "" for t in item.iter() if _local(t) in {"v", "t"}).strip()
-                if value and (item.get("t") != "s" or shared[int(value)]):
-                    last = row
-                if item.get("t") == "e":
-                    errors.append((row, place, value))
-            elif kind == "row":
-                item.clear()
-    return last, errors
-
-
 def _local(item: ElementTree.Element) -> str:
     return item.tag.rpartition("}")[2]
-
-
-def _shared_texts(archive: zipfile.ZipFile) -> Iterator[bool]:
-    """Of each shared text of a workbook, whether it holds anything."""
-    if "xl/sharedStrings.xml" in archive.namelist():
-        with archive.open("xl/sharedStrings.xml") as xml:
-            for _, item in ElementTree.iterparse(xml):
-                if _local(item) == "si":
-                    yield bool("".join(t.text or "" for t in item.iter() if _local(t) == "t").strip())
-                    item.clear()

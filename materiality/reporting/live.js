@@ -5,14 +5,17 @@ const Live = (() => {
   const ROUNDING = 1e-9;
   const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-  // One axis's scores with their intervals at given group weights; null where no group has a mean. Where something of
-  // the axis is hidden the scores are those of the study, unless one group is looked at alone.
+  // One axis's scores with their intervals at given group weights; null where no group has a mean. A group that is
+  // looked at alone has no score where its mean is hidden, and no interval (bare) where its mean alone is told.
   function scores(data, place, weights, alone = false) {
     const axis = data.axes[place], span = data.high - data.low;
-    if (axis.fixed && !alone) return axis.fixed.map((one) => one && {...one, share: new Map()});
     return data.issues.map((_, issue) => {
       const of = [];
-      axis.mean[issue].forEach((mean, g) => { if (mean !== null && weights[g] > 0) of.push(g); });
+      axis.mean[issue].forEach((mean, g) => { if (mean !== null && weights[g] > 0 && !(alone && axis.hidden[issue][g])) of.push(g); });
+      if (alone && of.length && axis.bare[issue][of[0]]) {
+        const value = axis.told[issue][of[0]];
+        return {value, low: value, high: value, bare: true, n: axis.n[issue][of[0]], std: 0, variance: 0, share: new Map(), df: NaN, unreliable: false};
+      }
       const total = sum(of.map((g) => weights[g]));
       if (!(total > 0)) return null;
       const s = {mean: 0, below: 0, above: 0, below2: 0, above2: 0, half2: 0, cut: 0, lean: 0, spread: 0, imagined: 0,

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from materiality.assessment import Assessment
-from materiality.estimates import Pieces, pieces, pooled_variances
+from materiality.estimates import Pieces, Sample, pieces, pooled_variances
 from materiality.figures import THRESHOLD_WORDS
-from materiality.groups import hidden_means, population_of
-from materiality.reporting.tables import published
-from materiality.study import Threshold, ThresholdRule, TierMethod, Top
+from materiality.groups import population_of
+from materiality.study import PrivacyProfile, Threshold, ThresholdRule, TierMethod, Top
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 DIGITS = 13
 """Significant digits of an embedded number; the page promises nine decimals."""
 LARGEST_COVARIANCE = 120_000
@@ -29,20 +29,22 @@ def live_data(assessment: Assessment) -> dict[str, Any]:
     """The numbers from which the page works out scores, intervals and tiers for any group weights and thresholds.
 
     Scores are sums over a group's `means`, and so are the squares and products that intervals are made of
-    (`intervals.score_interval`). On an axis with a hidden group, the page has the scores as the tables publish them
-    and cannot move its weights: sums over the hidden groups alone, split by what they are for, would give their answers
-    away to whoever tries all answers that a small group can have given.
+    (`intervals.score_interval`). For hidden groups the page has what stands in for their means
+    (`protection.protected`): what the score leaves for all of them together, and the spread of others. Their weights
+    cannot be moved.
 
     Returns
     -------
     dict
-        `low`, `high`, `z` (normal quantile of the confidence), `confidence`, `seed`, `both` (whether above both
+        `low`, `high`, `z` (normal quantile of the confidence), `confidence`, `seed`, `views` (whether a group may be
+        looked at alone), `both` (whether above both
         thresholds is material, rather than above one), `clusters` (whether tiers are clusters), `issues`, `groups`,
         `axes` (x, then y), `blocks` (the joint covariance, as base64 of 32-bit numbers) and `run` (what the run itself
         found). An axis has `weights`, their `weighting` (where they come from), its `threshold` rule, and per issue:
-        `mean`, `n`, `df`, `below`, `above`, `cut`, `imagined`, `seen`, `own` of each group (null where there is none or
-        it is `hidden`), `lonely` (the variance that a mean of one unit borrows), `people` (who rated), `taylor`
-        (variances, and covariances of groups that share people), and `fixed` (the scores where a group is hidden).
+        `mean`, `n`, `df`, `below`, `above`, `cut`, `imagined`, `seen`, `own` of each group (null where there is none),
+        `hidden` (nothing is told of the group's own mean), `bare` (no more than it), `told` (it, where it is rounded),
+        `lonely` (the variance that a mean of one unit borrows), `people` (who rated), and `taylor` (variances, and
+        covariances of groups that share people).
     """
     study = assessment.study
     parts = pieces(
@@ -59,6 +61,7 @@ def live_data(assessment: Assessment) -> dict[str, Any]:
         "z": float(ndtri(0.5 + study.confidence / 2)),
         "confidence": study.confidence,
         "seed": study.seed,
+        "views": study.privacy.profile is not PrivacyProfile.PUBLISH,
         "both": study.tiers.rule.value == "both",
         "clusters": study.tiers.method is not TierMethod.THRESHOLDS,
         "issues": [
@@ -101,7 +104,7 @@ def _rounded(value: Any) -> Any:
 
 
 class _Units:
-    """Means that the page may know; where one of an axis is hidden, its scores are there as published, and stay."""
+    """The means of the matrix's axes, with what stands in for those that are not told."""
 
     def __init__(self, assessment: Assessment, parts: Pieces) -> None:
         study, sample = assessment.study, assessment.sample
@@ -114,11 +117,12 @@ class _Units:
         entry[parts.group, parts.question] = np.arange(len(parts.mean))
         asked = self.weights[:, None, :] > 0
         of = entry[:, self.questions].transpose(1, 2, 0)
-        hidden = hidden_means(study, sample)[:, self.questions].transpose(1, 2, 0)
-        self.entry = np.where(asked & ~hidden, of, -1)
-        """Of each mean among the pieces, shape (axes, issues, groups); −1 where there is none to show."""
-        self.hidden = np.asarray(asked & hidden & (of >= 0), np.bool_)
-        self.estimates = assessment.estimates
+        self.entry = np.where(asked, of, -1)
+        """Of each mean among the pieces, shape (axes, issues, groups); −1 where there is none."""
+        hidden = sample.hidden & (sample.respondents > 0)[:, None]
+        self.hidden: BoolArray = asked & hidden[:, self.questions].transpose(1, 2, 0)
+        self.bare: BoolArray = asked & sample.closed[:, self.questions].transpose(1, 2, 0)
+        self.told = np.where(asked, _told(sample)[:, self.questions].transpose(1, 2, 0), np.nan)
         self.people = assessment.estimates.n.reshape(len(study.axes), issues)[self.places]
         self.of_unit = self._of_unit(groups, issues)
 
@@ -144,6 +148,8 @@ class _Units:
             "weighting": axis.group_weights.value,
             "weights": self.weights[place].tolist(),
             "hidden": self.hidden[place].tolist(),
+            "bare": self.bare[place].tolist(),
+            "told": self.told[place].tolist(),
             "threshold": _rule(study.threshold(name)),
             "mean": table(self.parts.mean),
             "n": [[int(self.parts.n[k]) if k >= 0 else None for k in row] for row in shown],
@@ -152,27 +158,7 @@ class _Units:
             **{field: table(getattr(reaches, field)) for field in ("below", "above", "cut", "imagined", "seen", "own")},
             "lonely": self._lonely(place),
             "taylor": self._taylor(place),
-            "fixed": self._fixed(place),
         }
-
-    def _fixed(self, place: int) -> list[dict[str, Any] | None] | None:
-        """The scores as `tables/scores.csv` has them, for an axis on which something is hidden; else nothing."""
-        if not self.hidden[place].any():
-            return None
-        found = self.estimates
-        at = self.places[place] * len(self.study.issues) + np.arange(len(self.study.issues))
-        return [
-            {
-                "value": published(found.values[k]),
-                "low": published(found.low[k]),
-                "high": published(found.high[k]),
-                "n": found.n[k],
-                "unreliable": found.unreliable[k],
-            }
-            if np.isfinite(found.values[k])
-            else None
-            for k in at
-        ]
 
     def _taylor(self, place: int) -> list[list[list[float]]]:
         """Per issue the covariances between units that are not 0: one unit, the other, covariance."""
@@ -188,19 +174,17 @@ class _Units:
     def _lonely(self, place: int) -> list[list[float]]:
         """Per issue and group the variance that a mean of one unit borrows; empty where there is no such mean."""
         lent = np.where(self.entry[place] >= 0, self.parts.lent[self.entry[place]], 0.0)
-        if not lent.any() or self.hidden[place].any():
+        if not lent.any():
             return []
         weights = np.broadcast_to(self.weights[place], lent.shape)
         pooled = np.nan_to_num(pooled_variances(self.sample, self.questions[place], weights))
         return (lent * pooled[:, None]).tolist()
 
     def blocks(self) -> list[dict[str, Any]] | None:
-        """The joint covariance of the means by pairs of groups; None where it is too large, or something is hidden.
+        """The joint covariance of the means by pairs of groups; None where it is too large.
 
         Each block is over the issues of x, then of y; that of a group with itself is the lower triangle, row by row.
         """
-        if self.hidden.any():
-            return None
         units = len(self.of_unit)
         live = [u for u in range(units) if self.of_unit[u].any()]
         flat = np.concatenate([self.of_unit[u] for u in live])
@@ -219,6 +203,14 @@ class _Units:
             {"units": [g, h], "values": base64.b64encode(values.astype("<f4").tobytes()).decode()}
             for g, h, values in found
         ]
+
+
+def _told(sample: Sample) -> FloatArray:
+    """Means as they are told, shape (groups, questions); NaN where they are not told, or told as they are."""
+    if sample.stand_in is None:
+        return np.full(sample.means.shape, np.nan)
+    told = sample.stand_in.told
+    return np.where(sample.closed | (told != sample.means), told, np.nan)
 
 
 def _rule(rule: Threshold) -> dict[str, Any]:
@@ -274,7 +266,8 @@ WORDS = {
     "thresholds": "Thresholds",
     "weights": "What each group counts for: {axis}",
     "together": "Move a group on both axes together",
-    "locked": "Something of a small group is hidden on this axis, so its weights stay as they are.",
+    "locked": "Weights that do not move are of groups of which something is hidden: what stands in for their means "
+    "says nothing of each alone.",
     "unknown": "Which issues are borderline is not worked out for these settings.",
     "span": "{low} to {high}",
     "score": "{value} ({span})",
@@ -318,7 +311,7 @@ WORDS = {
     "not_asked": "They were not asked, or are hidden, on “{axis}”: there, all groups together.",
     "rings": "Rings: {count} dots under another.",
     "rings_one": "Ring: 1 dot under another.",
-    "not_shown": "Not shown, for want of ratings: {issues}.",
+    "not_shown": "Not shown, for want of ratings or because hidden: {issues}.",
     "numbered": "Numbers: see the table.",
     "rule_given": "as the study gives it",
     **{f"rule_{rule.value}": str(said) for rule, said in THRESHOLD_WORDS.items()},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import marshal
 import math
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,10 +33,13 @@ from materiality.study import (
     DuplicateChoice,
     Language,
     MaterialRule,
+    PrivacyProfile,
     Scale,
+    Study,
     ThresholdRule,
     Top,
 )
+from materiality.weights import hidden_sizes
 from materiality.wording import ENGLISH, Message, Words, words
 
 if TYPE_CHECKING:
@@ -168,16 +173,36 @@ def _environment(language: Language) -> Environment:
 
 
 def _compiled() -> BytecodeCache | None:
-    """Where compiled templates are kept, as Python keeps its modules: they take longer to compile than to render."""
-    from jinja2 import FileSystemBytecodeCache
+    """Where compiled templates are kept, as Python keeps its modules: they take longer to compile than to render.
 
-    class Compiled(FileSystemBytecodeCache):
-        def dump_bytecode(self, bucket: Bucket) -> None:
-            with suppress(OSError):
-                super().dump_bytecode(bucket)
+    Jinja's own cache holds pickles. This one holds what Python's does, after the hashes of the template and of itself.
+    """
+    from jinja2 import BytecodeCache
+    from jinja2.bccache import bc_magic
 
     folder = Path(cache_from_source(__file__)).parent
-    return None if sys.dont_write_bytecode or not folder.is_dir() else Compiled(str(folder), "template-%s.cache")
+
+    def place(bucket: Bucket) -> Path:
+        return folder / f"template-{bucket.key}.cache"
+
+    def head(bucket: Bucket, code: bytes) -> bytes:
+        return bc_magic + bucket.checksum.encode() + hashlib.sha256(code).digest()
+
+    class Compiled(BytecodeCache):
+        def load_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError, EOFError, ValueError, TypeError):
+                kept, length = place(bucket).read_bytes(), len(head(bucket, b""))
+                if kept[:length] == head(bucket, kept[length:]):
+                    bucket.code = marshal.loads(kept[length:])
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            with suppress(OSError):
+                code = marshal.dumps(bucket.code)
+                partial_file = folder / f"template-{bucket.key}.{os.getpid()}"
+                partial_file.write_bytes(head(bucket, code) + code)
+                partial_file.replace(place(bucket))
+
+    return None if sys.dont_write_bytecode or not folder.is_dir() else Compiled()
 
 
 def _inlined(names: Iterable[str]) -> Markup:
@@ -308,7 +333,7 @@ def _at(value: float, ends: Sequence[float] = (0.0, 1.0)) -> str:
 def _grade(value: float, ends: Sequence[float] = (0.0, 1.0)) -> int:
     """Which of ten shades a value takes, from 0 at the low end to 9 at the high one."""
     low, high = ends
-    return min(9, math.floor(10 * (value - low) / (high - low))) if high > low else 0
+    return min(9, math.floor(10 * (value - low) / (high - low) + 1e-9)) if high > low else 0
 
 
 def _few(n: Any, below: int, tongue: Words = ENGLISH) -> str:
@@ -429,7 +454,7 @@ def _joint(assessment: Assessment) -> dict[str, Any]:
     return {
         "rows": [{**row, "label": labels[row["issue"]]} for row in rows_of(table)],
         "range": (known.min(), known.max()) if len(known) else None,
-        "shared": int(table["shared"].iloc[0]),
+        "shared": None if pd.isna(table["shared"].iloc[0]) else int(table["shared"].iloc[0]),
     }
 
 
@@ -739,7 +764,7 @@ def _group_means(assessment: Assessment, axis: str) -> dict[str, Any]:
     table = _of_axis(assessment.group_scores, axis)
     present = [group for group in study.groups if (table["group"] == group.id).any()]
     weights = dict(zip([g.id for g in study.groups], study.weights_of(axis), strict=True))
-    cells = {(row["group"], row["issue"]): row for row in rows_of(table)}
+    cells = {(row["group"], row["issue"]): _told_mean(study, row) for row in rows_of(table)}
     total = sum(weights.values())
     return {
         "axis": axis,
@@ -748,15 +773,24 @@ def _group_means(assessment: Assessment, axis: str) -> dict[str, Any]:
     }
 
 
+def _told_mean(study: Study, row: dict[str, Any]) -> dict[str, Any]:
+    """A group's mean, with `coarse` in place of it where the privacy profile tells one decimal."""
+    alone = pd.isna(row["conf_low"]) and pd.notna(row["n"]) and 0 < row["n"] < study.privacy.intervals_from
+    coarse = pd.notna(row["estimate"]) and (alone or study.privacy.profile is PrivacyProfile.PUBLISH)
+    return {**row, "coarse": _signed(f"{row['estimate']:.1f}") if coarse else ""}
+
+
 def _asked(assessment: Assessment) -> list[dict[str, Any]]:
     study = assessment.study
     found = []
-    for group, n in zip(study.groups, assessment.sample.respondents, strict=True):
-        small = 0 < n < study.privacy.hidden_below
+    respondents = assessment.sample.respondents
+    for group, n, hidden in zip(study.groups, respondents, hidden_sizes(study, respondents), strict=True):
+        smallest = study.privacy.hidden_below
+        few = Message("under %(n)s", n=smallest) if n < smallest else Message("hidden")
         found.append(
             {
                 "name": group.name,
-                "n": Message("under %(n)s", n=study.privacy.hidden_below) if small else int(n),
+                "n": few if hidden else int(n),
                 "population": group.population,
             }
         )

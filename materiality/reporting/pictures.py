@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import signal
@@ -9,8 +10,9 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,10 +21,12 @@ from PIL.PngImagePlugin import PngInfo
 
 from materiality.assessment import Assessment
 from materiality.figures import Choice, figures_of, house_style, said_by
+from materiality.reporting.folder import ENDINGS, signals_held, undone
 
 DPI = 200
 PATIENCE = 120
 """Seconds after which a figure is drawn here that another process has not finished."""
+PR_SET_PDEATHSIG = 1
 FAILED = 128
 """Added to a figure's number where drawing it failed; there are never so many figures."""
 COMPRESSION = 1
@@ -63,7 +67,7 @@ def saving_figures(
     names = list(figures)
     workers = min(workers or _cores(), len(names))
     forks = workers > 1 and sys.platform not in {"darwin", "win32"}
-    others = _Others(figures, folder, words, workers) if forks else None
+    others = _Others(figures, folder, words) if forks else None
     left = set(names)
 
     def wait(name: str) -> None:
@@ -72,50 +76,62 @@ def saving_figures(
                 _save(figures[name], folder / name, words)
             left.discard(name)
 
-    try:
+    with undone(others.end if others is not None else lambda: None):
+        if others is not None:
+            others.begin(workers)
         yield wait
         for name in names:
             wait(name)
-    finally:
-        if others is not None:
-            others.end()
 
 
 class _Others:
     """Processes that draw: each takes the next figure's number from one pipe, and puts it into another when it is done.
 
-    A process ends by itself when no number is left, or when this process is gone.
+    A process ends by itself when no number is left, and with this process.
     """
 
-    def __init__(self, figures: Mapping[str, Callable[[], Figure]], folder: Path, words: str, count: int) -> None:
+    def __init__(self, figures: Mapping[str, Callable[[], Figure]], folder: Path, words: str) -> None:
+        self.figures, self.folder, self.words = figures, folder, words
         self.names, self.done, self.failed = list(figures), set[str](), set[str]()
+        self.news = -1
+        self.children: list[int] = []
+
+    def begin(self, count: int) -> None:
+        """Start so many processes; where the system allows fewer, those."""
         take, put = os.pipe()
         self.news, tell = os.pipe()
-        os.write(put, bytes(range(len(figures))))
+        os.write(put, bytes(range(len(self.names))))
         os.close(put)
-        parent = os.getpid()
-        self.children = []
+        parent, tie = os.getpid(), _tie_to_parent()
         for _ in range(count):
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), signals_held(), suppress(OSError):
                 # of threads beside this one: they do not draw, and the children touch nothing of theirs
                 warnings.filterwarnings("ignore", message=".*multi-threaded", category=DeprecationWarning)
                 child = os.fork()
-            if child == 0:
-                try:
-                    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
-                    while os.getppid() == parent and (number := os.read(take, 1)):
-                        name = self.names[number[0]]
-                        try:
-                            _save(figures[name], folder / name, words)
-                            os.write(tell, number)
-                        except Exception:  # the parent draws it again, and says what is wrong
-                            os.write(tell, bytes([number[0] + FAILED]))
-                except BaseException:
-                    os._exit(1)
-                os._exit(0)
-            self.children.append(child)
+                if child == 0:
+                    self._draw(take, tell, parent, tie)
+                self.children.append(child)
         os.close(take)
         os.close(tell)
+
+    def _draw(self, take: int, tell: int, parent: int, tie: Callable[[], object]) -> NoReturn:
+        """What a process does: it never returns, and what the parent would do at its end is not for it."""
+        try:
+            tie()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
+            for ending in set(ENDINGS) - {signal.SIGINT}:
+                signal.signal(ending, signal.SIG_DFL)
+            if hasattr(signal, "pthread_sigmask"):
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+            while os.getppid() == parent and (number := os.read(take, 1)):
+                name = self.names[number[0]]
+                try:
+                    _save(self.figures[name], self.folder / name, self.words)
+                    os.write(tell, number)
+                except Exception:  # the parent draws it again, and says what is wrong
+                    os.write(tell, bytes([number[0] + FAILED]))
+        finally:
+            os._exit(0)
 
     def have_drawn(self, name: str) -> bool:
         """Wait for a figure; False where nobody is going to draw it."""
@@ -133,27 +149,42 @@ class _Others:
 
     def end(self) -> None:
         """See that no process is left."""
-        os.close(self.news)
+        news, self.news = self.news, -1
+        if news >= 0:
+            os.close(news)
         self._kill()
 
     def _kill(self) -> None:
         while self.children:
-            child = self.children.pop()
+            child = self.children[-1]
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             with suppress(ChildProcessError):
                 os.waitpid(child, 0)
+            self.children.remove(child)
+
+
+def _tie_to_parent() -> Callable[[], object]:
+    """What a forked process calls so that the system ends it with its parent, whatever ends that; on Linux only."""
+    if sys.platform != "linux":
+        return lambda: None
+    with suppress(AttributeError, OSError):
+        control = ctypes.CDLL(None).prctl
+        return lambda: control(PR_SET_PDEATHSIG, signal.SIGKILL)
+    return lambda: None
 
 
 def _save(draw: Callable[[], Figure], path: Path, words: str) -> None:
     figure = draw()
     with house_style(words):
         for suffix, options in FORMATS.items():
-            figure.savefig(path.with_name(f"{path.name}.{suffix}"), **options)
-        _save_png(figure, path.with_name(f"{path.name}.png"))
+            drawn = BytesIO()  # a full disk in its midst makes matplotlib fail in other words
+            figure.savefig(drawn, format=suffix, **options)
+            path.with_name(f"{path.name}.{suffix}").write_bytes(drawn.getvalue())
+        path.with_name(f"{path.name}.png").write_bytes(_png(figure))
 
 
-def _save_png(figure: Figure, path: Path) -> None:
+def _png(figure: Figure) -> bytes:
     """Without transparency, which figures have none of, in a third of the time that `savefig` takes."""
     figure.dpi = DPI
     canvas = FigureCanvasAgg(figure)
@@ -162,7 +193,9 @@ def _save_png(figure: Figure, path: Path) -> None:
     told.add_text("Software", "materiality")
     size = canvas.get_width_height(physical=True)
     with Image.frombuffer("RGBA", size, canvas.buffer_rgba(), "raw", "RGBA", 0, 1) as picture:
-        picture.convert("RGB").save(path, "PNG", compress_level=COMPRESSION, dpi=(DPI, DPI), pnginfo=told)
+        drawn = BytesIO()
+        picture.convert("RGB").save(drawn, "PNG", compress_level=COMPRESSION, dpi=(DPI, DPI), pnginfo=told)
+    return drawn.getvalue()
 
 
 def _cores() -> int:

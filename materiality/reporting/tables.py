@@ -18,6 +18,8 @@ from materiality.clustering import cluster_tables
 
 RESULT_SCHEMA = "materiality.result/1"
 DIGITS = 10
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a cell begins with that a spreadsheet takes for a formula, in its wide forms as well."""
 
 
 def tables(assessment: Assessment) -> dict[str, pd.DataFrame]:
@@ -63,14 +65,27 @@ def write_tables(assessment: Assessment, folder: Path) -> None:
     for name, table in tables(assessment).items():
         if table.empty:
             continue
-        table.to_csv(folder / f"{name}.csv", index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
+        inert(table).to_csv(folder / f"{name}.csv", index=False, float_format=f"%.{DIGITS}g", lineterminator="\n")
     write_dispositions(assessment, folder / "dispositions.csv")
+
+
+def inert(table: pd.DataFrame) -> pd.DataFrame:
+    """A table for CSV in which no text is a formula to a spreadsheet: an apostrophe stands before those that would be.
+
+    Numbers stay numbers, negative ones among them. OWASP, CSV Injection.
+    """
+    texts = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{str(name): table[name].map(_inert) for name in texts})
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def write_dispositions(assessment: Assessment, path: Path) -> None:
     """Write one line per row read: file, row, fate, reason, and its flags."""
     for part, table in enumerate(disposition_parts(assessment)):
-        table.to_csv(path, index=False, mode="a" if part else "w", header=not part, lineterminator="\n")
+        inert(table).to_csv(path, index=False, mode="a" if part else "w", header=not part, lineterminator="\n")
 
 
 def disposition_parts(assessment: Assessment) -> Iterator[pd.DataFrame]:

@@ -19,7 +19,7 @@
   }
   // Text that runs from right to left, or turns others round, is kept apart from the sentence it stands in.
   const apart = (text) => /[\u0590-\u08ff\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text;
-  const span = (one) => say("span", {low: two(one.low), high: two(one.high)});
+  const span = (one) => one.bare ? "–" : say("span", {low: two(one.low), high: two(one.high)});
   const percent = (share) => share > 0.99 ? say("over") : share < 0.01 ? say("under") : `${Math.round(share * 100)}${words.percent}`;
   const listed = (names) => names.map(apart).join(names.some((name) => name.includes(",")) ? "; " : words.comma);
   const moved = () => JSON.stringify(state) !== JSON.stringify(own);
@@ -378,8 +378,9 @@
       const cells = [0, 1].map((axis) => {
         const of = data.axes[axis];
         if (!(of.weights[g] > 0)) return "–";
-        if (of.mean[chosen][g] !== null) return two(of.mean[chosen][g]);
-        return of.hidden[chosen][g] ? words.hidden : "–";
+        if (of.hidden[chosen][g]) return words.hidden;
+        if (of.told[chosen][g] !== null) return signed(of.told[chosen][g].toFixed(1));
+        return of.mean[chosen][g] === null ? "–" : two(of.mean[chosen][g]);
       });
       if (cells.some((cell) => cell !== "–")) groups.push(make("tr", {}, make("th", {scope: "row"}, group.name), ...cells.map((cell) => make("td", {}, cell))));
     });
@@ -433,7 +434,8 @@
         });
     });
     byId("thresholds").append(lines);
-    const shared = data.groups.map((_, g) => g).filter((g) => data.axes.every((axis) => axis.weights[g] > 0 && !axis.fixed));
+    const locked = (axis, g) => axis.hidden.some((row) => row[g]);
+    const shared = data.groups.map((_, g) => g).filter((g) => data.axes.every((axis) => axis.weights[g] > 0 && !locked(axis, g)));
     [0, 1].forEach((axis) => {
       if (data.axes[axis].weights.filter((weight) => weight > 0).length < 2) return; // its share is all, whatever it counts for
       const of = data.axes[axis], box = make("fieldset", {}, make("legend", {}, say("weights", {axis: of.name})));
@@ -444,9 +446,9 @@
           weigh(axis, g, value);
           if (shared.includes(g) && byId("together").checked) weigh(1 - axis, g, value);
         });
-        if (of.fixed) { sliders[axis][g].input.disabled = true; sliders[axis][g].input.setAttribute("aria-describedby", `live-locked-${axis}`); }
+        if (locked(of, g)) { sliders[axis][g].input.disabled = true; sliders[axis][g].input.setAttribute("aria-describedby", `live-locked-${axis}`); }
       });
-      if (of.fixed) box.append(make("p", {class: "note", id: `live-locked-${axis}`}, words.locked));
+      if (of.weights.some((weight, g) => weight > 0 && locked(of, g))) box.append(make("p", {class: "note", id: `live-locked-${axis}`}, words.locked));
       byId("weights").append(box);
     });
     if (shared.length) {
@@ -457,7 +459,7 @@
     const choice = byId("view");
     choice.append(make("option", {value: ""}, words.all_groups));
     data.groups.forEach((group, g) => {
-      const open = [0, 1].some((axis) => asks(axis, g) && data.axes[axis].mean.some((row) => row[g] !== null));
+      const open = data.views && [0, 1].some((axis) => asks(axis, g) && data.axes[axis].mean.some((row, i) => row[g] !== null && !data.axes[axis].hidden[i][g]));
       if (open) choice.append(make("option", {value: String(g)}, group.name));
     });
     for (const kind of new Set(data.issues.map((_, i) => pillar(i)))) {
