@@ -299,10 +299,12 @@ def _hidden(study: Study, sample: Sample, group_scores: pd.DataFrame) -> Iterato
             "Nothing is told of what some groups answered to some or all questions: fewer than %(n)s gave a rating, or "
             "all gave the same, or another group's answers could be worked out from theirs: %(groups)s. Scores that "
             "they enter are rounded to two decimals. Group means that stand in for theirs are what the score leaves "
-            "for all of them together, and their spread is that of the groups that are shown.",
+            "for all of them together, and their spread is that of the groups that are shown. With small groups merged "
+            "more can be told.",
             n=study.privacy.hidden_below,
             groups=[group.name for group in study.groups if group.id in hidden],
         )
+    yield from _borrowed(study, sample)
     alone: NDArray[np.bool_] = np.asarray((sample.closed & ~sample.hidden).any(axis=1))
     if alone.any():
         yield Message(
@@ -311,6 +313,24 @@ def _hidden(study: Study, sample: Sample, group_scores: pd.DataFrame) -> Iterato
             n=study.privacy.intervals_from,
             groups=[group.name for group, some in zip(study.groups, alone, strict=True) if some],
         )
+
+
+def _borrowed(study: Study, sample: Sample) -> Iterator[Message]:
+    """Scores that stand-ins of another axis's score enter."""
+    before = np.zeros(sample.hidden.shape, np.bool_)
+    for axis_id, weights, questions in zip(
+        study.axes, study.layout.group_weights, study.layout.question_of, strict=True
+    ):
+        asked = (np.array(weights) > 0)[:, None] & (sample.n > 0)
+        near: NDArray[np.bool_] = np.asarray((asked & before & sample.hidden).any(axis=0))[list(questions)]
+        if near.any():
+            yield Message(
+                "On “%(axis)s” hidden groups are asked what another axis asks them. What stands in for their means "
+                "there stands in here, so these scores are near the true ones, not equal: %(issues)s.",
+                axis=study.axes[axis_id].label or axis_id,
+                issues=Message("all of them") if near.all() else _names(study, near),
+            )
+        before[:, list(questions)] |= asked[:, list(questions)]
 
 
 def _names(study: Study, marked: NDArray[np.bool_]) -> list[str]:

@@ -88,10 +88,10 @@ def withheld(study: Study, sample: Sample) -> Withheld:
     settled = False
     while not settled:
         settled = True
-        for weights, question in _scores(study):
+        for weights, question, before in _scores(study):
             inside = (weights > 0) & (n[:, question] > 0) & ~left_out[:, question]
             out = inside & hidden[:, question]
-            if not out.any():
+            if not out.any() or (out & before).any():
                 continue
             together = _safely(study, sample, question, weights, inside, out)
             if together is None:
@@ -105,14 +105,14 @@ def withheld(study: Study, sample: Sample) -> Withheld:
     return Withheld(hidden | left_out, left_out, mean_only)
 
 
-def _scores(study: Study) -> Iterator[tuple[FloatArray, int]]:
-    """The group weights and the question of every score; the same pair once."""
-    seen = set()
+def _scores(study: Study) -> Iterator[tuple[FloatArray, int, BoolArray]]:
+    """The group weights and the question of every score, and whom an earlier one asks the same."""
+    before: dict[int, BoolArray] = {}
     for weights, questions in zip(study.layout.group_weights, study.layout.question_of, strict=True):
         for question in questions:
-            if (weights, question) not in seen:
-                seen.add((weights, question))
-                yield np.array(weights, float), question
+            earlier = before.get(question, np.zeros(len(weights), np.bool_))
+            yield np.array(weights, float), question, earlier
+            before[question] = earlier | (np.array(weights) > 0)
 
 
 def _safely(
@@ -149,8 +149,9 @@ def protected(study: Study, sample: Sample, kept: Withheld, *, unbounded: bool =
     A score that hidden means enter is rounded to two decimals; what is left of it once the means that are told are
     taken off is shared evenly by the hidden groups, and stands for their means. So the score is the true one, rounded,
     and no other number of theirs is told. Where two axes ask hidden groups the same question, the first one's score
-    sets what stands for them. Means that are told with one decimal enter as such, and the rest of the rounded score is
-    shared by them where nothing is hidden; means of so few people that one decimal tells them exactly enter exactly.
+    sets what stands for them, and for those whom the other asks besides; its scores are then near the true ones. Means
+    that are told with one decimal enter as such, and the rest of the rounded score is shared by them where nothing is
+    hidden; means of so few people that one decimal tells them exactly enter exactly.
 
     The variance of a stand-in is that of the ratings within the groups whose intervals are told, over the group's size;
     a hidden group's size counts by its class (`SIZES`). Where no such group is, the variance within all groups over all
@@ -188,10 +189,15 @@ def protected(study: Study, sample: Sample, kept: Withheld, *, unbounded: bool =
         vague = vague & ~implied
     ends = (-np.inf, np.inf) if unbounded else (study.scale.low, study.scale.high)
     settled = ~vague
-    for weights, q in _scores(study):
+    for weights, q, before in _scores(study):
         inside = (weights > 0) & rated[:, q]
-        new = inside & ~settled[:, q]
+        new, known = inside & ~settled[:, q], inside & before & kept.hidden[:, q]
         if not new.any():
+            continue
+        if known.any() and (new & kept.hidden[:, q]).any():
+            # beside stand-ins of an earlier score, this one would tell the new ones alone
+            means[new & kept.hidden[:, q], q] = means[known, q].mean()
+            settled[new, q] = True
             continue
         total = weights[inside].sum()
         score = (weights * np.where(settled[:, q], means[:, q], sample.means[:, q]))[inside].sum() / total

@@ -179,7 +179,8 @@ def test_what_is_hidden_and_of_whom_the_mean_alone_is_told(tmp_path):
         "Nothing is told of what some groups answered to some or all questions: fewer than 5 gave a rating, or all "
         "gave the same, or another group's answers could be worked out from theirs: Staff, Public. Scores that they "
         "enter are rounded to two decimals. Group means that stand in for theirs are what the score leaves for all of "
-        "them together, and their spread is that of the groups that are shown.",
+        "them together, and their spread is that of the groups that are shown. With small groups merged more can be "
+        "told.",
     ]
     rows = (*PLENTY, *(f"{k + 40}{row[row.index(',') :]}" for k, row in enumerate(small[:6])))
     assert told(tmp_path / "alone", THIRD.replace('profile = "off"', INTERNAL), rows) == [

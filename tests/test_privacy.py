@@ -122,6 +122,23 @@ def test_where_the_mean_alone_is_told_nothing_else_of_the_answers_shows(tmp_path
     assert differing(one, two) == []
 
 
+def test_a_second_axis_with_the_same_questions_tells_nothing_of_a_hidden_group_that_it_asks_besides(tmp_path):
+    """Beside stand-ins for the press, a score would tell what the four of the council said."""
+    sizes = {"staff": 30, "buyers": 25, "council": 4, "unions": 6, "press": 3}
+    rows = simulated_rows(sizes, seed=9)
+    other = rows.copy()
+    council = other.index[other["group"] == "council"]
+    for column in COLUMNS[: len(ISSUES)]:
+        other.loc[council, column] = [1, 3, 4, 2] if rows.loc[council, column].sum() > 11 else [5, 4, 3, 5]
+    study = study_text(people="groups = { staff = 1, buyers = 1, unions = 1, press = 1 }").replace(
+        'column = "Impact of {label}"', 'column = "{label}"\ngroups = { staff = 1, press = 1, council = 1 }'
+    )
+    (first, one), (_, two) = (run(tmp_path / n, r, study, figures="main") for n, r in (("a", rows), ("b", other)))
+    assert set(first.group_scores.loc[first.group_scores["suppressed"], "group"]) >= {"council", "press"}
+    assert first.scores["estimate"].notna().all()
+    assert differing(one, two) == []
+
+
 def test_which_of_a_hidden_group_answered_what_shows_nowhere(tmp_path):
     """Those of the press swap their answers, question by question."""
     rows = simulated_rows(SIZES, seed=8)

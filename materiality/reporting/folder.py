@@ -13,6 +13,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ SCHEMA = "materiality.manifest/1"
 REVIEW = "review"
 PARTIAL = ".partial-"
 LOCK = ".lock"
+DYING = 5.0
+"""Seconds to wait for the lock of a process that is gone."""
 ASIDE = "-old"
 LARGEST_MANIFEST = 1 << 26
 """Bytes beyond which no manifest is read: it names a line for each file, and a run writes a hundred."""
@@ -262,7 +265,11 @@ class _Lock:
         self.sure = False
 
     def take(self, where: str) -> None:
-        """Lock the file, made anew where there is none; refuse where another process has it."""
+        """Lock the file, made anew where there is none; refuse where another process has it.
+
+        Processes that drew for a killed run hold its lock until the system has ended them: these are waited for.
+        """
+        until = time.monotonic() + DYING
         options = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
         while True:
             with signals_held():
@@ -273,7 +280,9 @@ class _Lock:
                     break
                 owner = "" if free else os.read(file, 20).decode("ascii", "replace").strip()
                 os.close(file)
-            if not free:
+            if not free and owner.isdigit() and not _alive(int(owner)) and time.monotonic() < until:
+                time.sleep(0.05)
+            elif not free:
                 faults = Faults()
                 who = f" (process {owner})" if owner.isdigit() else ""
                 faults.add(
