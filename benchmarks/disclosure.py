@@ -4,9 +4,9 @@
 
 Each survey is SIMULATED: two to five groups of one to twelve people, some piled up at the top of the scale. The
 attacker knows the groups' sizes, the group weights, every mean that is told, and the score as it is told; takes means
-that are told with one decimal for exact; and tries all answers that the hidden groups can have given. A hidden total is
-recovered where one possibility is left. Beside it: how often the intervals of the same scores hold the true score, with
-stand-ins and with the answers themselves.
+that are told with one decimal for exact; tries all answers that the hidden groups can have given; and keeps those with
+which the program would publish that very score. A hidden total is recovered where one possibility is left. Beside it:
+how often the intervals of the same scores hold the true score, with stand-ins and with the answers themselves.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from materiality.responses import Block, Kind
 from materiality.study import Privacy, PrivacyProfile, Study, load_study
 
 ISSUES = 6
-MOST = 400_000
-"""Combinations of totals that the attacker tries for a score; of more, the largest groups are left to be anything."""
+MOST = 60_000
+"""Combinations of totals that the attacker tries for a score; with more, nothing is recovered."""
 
 
 def study_of(groups: int) -> Study:
@@ -67,23 +67,31 @@ def sample_of(ratings: np.ndarray, group: np.ndarray, groups: int) -> Sample:
     return summarise(moments_of(block, midpoint=3.0, points=(1.0, 2.0, 3.0, 4.0, 5.0)))
 
 
-def ways(sizes: list[int], target: float, slack: float) -> list[int]:
-    """Possible totals of each group whose means add up to the target, by trying them all."""
+def published(total: float, sizes: list[int], rest: float, groups: int) -> float:
+    """The score that `docs/method.md` has published of the sum of the hidden means and of the told ones."""
+    unit = next((one for one in (0.01, 0.02, 0.05, 0.1, 0.2) if one >= 1 / max(sizes) / groups - 1e-12), 0.5)
+    room = min(2 / min(sizes) + unit * groups, 2 * len(sizes))
+    kept = min(max(total, len(sizes) + room), 5 * len(sizes) - room)
+    return unit * float(np.round(np.round((rest + kept) / groups / unit, 9)))
+
+
+def ways(sizes: list[int], score: float, rest: float, groups: int) -> list[int]:
+    """Possible totals of each group with which the score would be the one that is told, by trying them all."""
     totals = [range(n, 5 * n + 1) for n in sizes]
-    order = np.argsort(sizes)
     count, tried = 1, []
-    for k in order:
+    for k in np.argsort(sizes):
         if count * len(totals[k]) <= MOST:
             tried.append(int(k))
             count *= len(totals[k])
-    free = [k for k in range(len(sizes)) if k not in tried]
+    if len(tried) < len(sizes):
+        return [len(one) for one in totals]  # groups so large, or so many, tell nothing of each other
     found: list[set[int]] = [set() for _ in sizes]
-    for combination in product(*(totals[k] for k in tried)):
-        left = target - sum(total / sizes[k] for total, k in zip(combination, tried, strict=True))
-        if 1 * len(free) - slack <= left <= 5 * len(free) + slack:
-            for total, k in zip(combination, tried, strict=True):
-                found[k].add(total)
-    return [len(found[k]) if k in tried else len(totals[k]) for k in range(len(sizes))]
+    for combination in product(*totals):
+        total = sum(t / n for t, n in zip(combination, sizes, strict=True))
+        if abs(published(total, sizes, rest, groups) - score) < 1e-6:
+            for k, t in enumerate(combination):
+                found[k].add(t)
+    return [len(one) for one in found]
 
 
 def attack(study: Study, raw: Sample) -> dict[str, int]:
@@ -101,7 +109,7 @@ def attack(study: Study, raw: Sample) -> dict[str, int]:
             continue
         inside = (raw.n[:, q] > 0) & ~kept.left_out[:, q]
         rest = raw.means[inside & ~shut, q].sum()
-        left = ways(raw.n[shut, q].tolist(), told[axis, issue] * inside.sum() - rest, 0.005 * inside.sum() + 1e-9)
+        left = ways(raw.n[shut, q].tolist(), float(told[axis, issue]), float(rest), int(inside.sum()))
         every = [4 * n + 1 for n in raw.n[shut, q]]
         found["attacked"] += len(left)
         found["recovered"] += sum(w == 1 for w in left)

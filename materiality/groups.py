@@ -144,7 +144,7 @@ def group_scores_table(study: Study, sample: Sample) -> pd.DataFrame:
                 "suppressed": sample.hidden[group_of, questions],
             }
         )
-        table.loc[sample.closed[group_of, questions], INTERVAL] = np.nan
+        table.loc[sample.closed[group_of, questions], [*INTERVAL, "n_effective"]] = np.nan
         asked = np.array(study.layout.group_weights[k])[group_of] > 0
         answered = sample.n[group_of][:, np.unique(study.layout.question_of[k])].any(axis=1)
         tables.append(table[asked | answered])
@@ -216,9 +216,14 @@ def told_groups(study: Study, sample: Sample, axis: int) -> NDArray[np.bool_]:
 
 
 def told_people(study: Study, sample: Sample, axis: int, members: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Who is asked on an axis and belongs to no group of it that is closed; from members, shape (people, groups)."""
+    """Who is asked on an axis and belongs to no group of it that is closed; from members, shape (people, groups).
+
+    Nobody where a group that is told shares people with a closed one.
+    """
     told = told_groups(study, sample, axis)
     others = (np.array(study.layout.group_weights[axis]) > 0) & ~told
+    if any(told[list(cell.groups)].any() and others[list(cell.groups)].any() for cell in sample.moments.cells):
+        return np.zeros(len(members), np.bool_)  # told groups with and without those people would tell of these
     return np.asarray(members[:, told].any(axis=1) & ~members[:, others].any(axis=1))
 
 
@@ -344,7 +349,7 @@ def concords(study: Study, sample: Sample, rows: Spool) -> tuple[Concord, ...]:
                 among_groups.raters,
                 among_groups.w,
                 among_groups.p,
-                person.n,
+                0 if hide else person.n,
                 *((np.nan,) * 5 if hide else (among.w, among.p, alpha.alpha, alpha.lower, alpha.upper)),
             )
         )

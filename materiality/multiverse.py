@@ -80,7 +80,8 @@ def multiverse(study: Study, moments: Moments, centred: Moments, kept: Withheld)
     centred : Moments
         Of the same respondents' ratings less each person's own mean (`style.centred`), in the same cells.
     kept : Withheld
-        What is not told; stand-ins take its place in all data (`protection.protected`).
+        What is not told; stand-ins take its place (`protection.protected`). Where the matrix's axes ask such groups,
+        the data are looked at as they are alone: flagged rows kept, ratings as given, missing answers left out.
 
     Notes
     -----
@@ -94,7 +95,7 @@ def multiverse(study: Study, moments: Moments, centred: Moments, kept: Withheld)
     Nature Human Behaviour 4.
     """
     data = {KEPT: (moments, centred)}
-    if _some_flagged(study, moments):
+    if _some_flagged(study, moments) and not _closed(study, kept):
         data[LEFT_OUT] = moments.without_flagged(), centred.without_flagged()
     weightings = _weightings(study, {flagged: given for flagged, (given, _) in data.items()})
     levels = sorted({LESS_SURE, study.confidence})
@@ -104,6 +105,15 @@ def multiverse(study: Study, moments: Moments, centred: Moments, kept: Withheld)
     scores = {world: found for world, found in scores.items() if np.isfinite(found[0]).all(axis=-2).any()}
     thresholds = _thresholds(study, scores)
     return _tables(study, scores, thresholds, list(weightings), _certainties(scores, levels))
+
+
+def _closed(study: Study, kept: Withheld) -> bool:
+    """Whether the matrix's axes ask a group of whose answers not everything may be told."""
+    closed = kept.hidden | kept.mean_only
+    return any(
+        bool(closed[asked][:, questions].any())
+        for asked, questions in zip(_group_weights(study) > 0, _questions(study), strict=True)
+    )
 
 
 def _group_weights(study: Study) -> FloatArray:
@@ -127,6 +137,8 @@ def _samples(
         if _some_missing(study, sample):
             ends = {LOWEST: study.scale.low, HIGHEST: study.scale.high}
         yield (flagged, GIVEN, LEFT_OUT), protected(study, sample, kept, exact=flagged == KEPT)
+        if _closed(study, kept):
+            return  # any other data would be further numbers on answers that are not told
         for missing, end in ends.items():
             filled = summarise(given.filled(end, study.scale.points), weights)
             yield (flagged, GIVEN, missing), protected(study, filled, kept, exact=False)

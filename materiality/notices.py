@@ -298,7 +298,7 @@ def _hidden(study: Study, sample: Sample, group_scores: pd.DataFrame) -> Iterato
         yield Message(
             "Nothing is told of what some groups answered to some or all questions: fewer than %(n)s gave a rating, or "
             "all gave the same, or another group's answers could be worked out from theirs: %(groups)s. Scores that "
-            "they enter are rounded to two decimals. Group means that stand in for theirs are what the score leaves "
+            "they enter are rounded. Group means that stand in for theirs are what the score leaves "
             "for all of them together, and their spread is that of the groups that are shown. With small groups merged "
             "more can be told.",
             n=study.privacy.hidden_below,

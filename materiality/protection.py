@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from materiality.disclosure import possible_totals
 from materiality.estimates import Sample, StandIn, rating_variances, unanimous
 from materiality.nonresponse import rates
 from materiality.study import PrivacyProfile, Study
@@ -22,13 +21,19 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 TOTALS = 3
-"""In so many ways, at least, the answers of a hidden group must be able to add up, as far as the score tells."""
+"""In so many ways the answers of a hidden group must be able to add up, as far as the score tells."""
+UNITS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""To which scores are rounded that hidden answers enter."""
 SCORE_DECIMALS = 2
-"""Of scores that hidden answers, or means that are told with fewer decimals, enter."""
+"""Of scores without the flagged rows."""
+FEWEST_POINTS = 20
+"""Steps that a scale without any counts as having."""
 MEAN_DECIMALS = 1
 """Of means that are told without an interval, and of all that are told of groups to be published."""
 SIZES = {1: 2, 5: 6, 10: 13, 20: 30, 50: 70, 100: 140, 200: 300, 500: 700, 1000: 1400}
 """As how many people a hidden group counts, by the smallest size of its class."""
+NOISE = 9
+"""Decimals beyond which nothing of a mean is meant."""
 ENOUGH_DF = 9
 """Degrees of freedom from which on a variance of ratings may stand in for others'."""
 ENOUGH_QUESTIONS = 5
@@ -58,9 +63,9 @@ def withheld(study: Study, sample: Sample) -> Withheld:
     """What the study's privacy profile does not let be told of the groups' answers, question by question.
 
     Hidden are groups, and questions, with fewer people than the profile's minimum, and questions that all of a group
-    rated alike. A score tells the weighted sum of the hidden means that enter it, to two decimals; where that leaves
-    the answers of a hidden group fewer than three ways to add up, the next smallest group is hidden with it, and so on.
-    Where even all groups of the score leave too few, the small and the unanimous ones do not enter the score.
+    rated alike. Where one alone of a score's groups is hidden, or all of them together are too few, the next smallest
+    is hidden with them; who is left alone does not enter the score. This follows from the groups' sizes, so that it
+    tells nothing of their answers.
 
     Parameters
     ----------
@@ -74,8 +79,7 @@ def withheld(study: Study, sample: Sample) -> Withheld:
 
     References
     ----------
-    Hundepool et al. (2012), Statistical Disclosure Control, chapter 4: primary suppression by minimum frequency and
-    group disclosure, secondary suppression by the intervals that a table's margins leave open.
+    Hundepool et al. (2012), Statistical Disclosure Control, chapters 3 (top and bottom coding) and 4 (suppression).
     """
     n, privacy = sample.n, study.privacy
     if privacy.profile is PrivacyProfile.OFF:
@@ -93,16 +97,59 @@ def withheld(study: Study, sample: Sample) -> Withheld:
             out = inside & hidden[:, question]
             if not out.any() or (out & before).any():
                 continue
-            together = _safely(study, sample, question, weights, inside, out)
+            together = _together(study, n[:, question], inside, out)
             if together is None:
-                alone = out & primary[:, question]
-                left_out[alone if alone.any() else out, question] = True
+                left_out[out, question] = True
                 settled = False
             elif (together != out).any():
                 hidden[together, question] = True
                 settled = False
+        nested = _nested(study, sample, hidden, left_out)
+        if (nested & ~hidden).any():
+            hidden |= nested
+            settled = False
     mean_only = (n > 0) & (n < privacy.intervals_from) & ~hidden
     return Withheld(hidden | left_out, left_out, mean_only)
+
+
+def _nested(study: Study, sample: Sample, hidden: BoolArray, left_out: BoolArray) -> BoolArray:
+    """Told groups that share people with others, and from which with the scores the answers of a few would follow.
+
+    People are parted by which groups they are of. Totals of told groups, and scores, are sums over these parts. Where a
+    part of few, or a hidden group, follows from them, the smallest told group that shares people with it is hidden.
+    """
+    found = np.zeros(hidden.shape, np.bool_)
+    parts = sorted({cell.groups for cell in sample.moments.cells})
+    if all(len(part) < 2 for part in parts):
+        return found
+    of = np.array([[g in part for part in parts] for g in range(len(hidden))], float)
+    for question in range(hidden.shape[1]):
+        raters = np.zeros(len(parts), np.int64)
+        for cell, sums in sample.moments.cells.items():
+            raters[parts.index(cell.groups)] += sums.rated[question]
+        there, n = raters > 0, sample.n[:, question]
+        told = (n > 0) & ~hidden[:, question] & ~found[:, question]
+        while told.any():
+            sums_told = [of[g] for g in np.flatnonzero(told)]
+            for weights, asked, _ in _scores(study):
+                inside = (weights > 0) & (n > 0) & ~left_out[:, question]
+                if asked == question and inside.any():
+                    sums_told.append((np.where(inside, weights, 0.0) / np.maximum(n, 1)) @ of)
+            known = np.array(sums_told)[:, there]
+            few = [np.eye(len(parts))[k] for k in np.flatnonzero(there & (raters < study.privacy.hidden_below))]
+            secret = [*few, *(of[g] for g in np.flatnonzero(hidden[:, question] & (n > 0)))]
+            rank = np.linalg.matrix_rank(known)
+            out = [one for one in secret if np.linalg.matrix_rank(np.vstack([known, one[there]])) == rank]
+            if not out:
+                break
+            touching = told & (of @ np.array(out).T).any(axis=1)
+            if not touching.any():
+                touching = told & (of @ of[~told].T).any(axis=1)
+            if not touching.any():
+                touching = told
+            smallest = np.flatnonzero(touching)[n[touching].argmin()]
+            told[smallest], found[smallest, question] = False, True
+    return found
 
 
 def _scores(study: Study) -> Iterator[tuple[FloatArray, int, BoolArray]]:
@@ -115,43 +162,43 @@ def _scores(study: Study) -> Iterator[tuple[FloatArray, int, BoolArray]]:
             before[question] = earlier | (np.array(weights) > 0)
 
 
-def _safely(
-    study: Study, sample: Sample, question: int, weights: FloatArray, inside: BoolArray, out: BoolArray
-) -> BoolArray | None:
-    """The hidden groups of a score and as many more, the smallest first, as it takes; None where all do not suffice."""
+def _together(study: Study, n: IntArray, inside: BoolArray, out: BoolArray) -> BoolArray | None:
+    """The hidden groups of a score and as many more, the smallest first, as it takes; None where all are too few."""
     together = out.copy()
-    while not _safe(study, sample, question, weights, inside, together):
-        others = np.flatnonzero(inside & ~together)
-        if not len(others):
+    while together.sum() < 2 or n[together].sum() < study.privacy.hidden_below:
+        left = np.flatnonzero(inside & ~together)
+        if not len(left):
             return None
-        together[others[sample.n[others, question].argmin()]] = True
+        together[left[n[left].argmin()]] = True
     return together
 
 
-def _safe(study: Study, sample: Sample, question: int, weights: FloatArray, inside: BoolArray, out: BoolArray) -> bool:
-    """Whether a score with two decimals leaves the answers of each hidden group enough ways to add up."""
-    n, means = sample.n[:, question], sample.means[:, question]
-    if out.sum() < 2 or n[out].sum() < study.privacy.hidden_below:
-        return False
-    total = weights[inside].sum()
-    score = round(float((weights * means)[inside].sum() / total), SCORE_DECIMALS)
-    rest, half = float((weights * means)[inside & ~out].sum()), 0.5 * 10**-SCORE_DECIMALS
-    points = study.scale.points or tuple(np.linspace(study.scale.low, study.scale.high, 101))
-    ways = possible_totals(
-        n[out].tolist(), weights[out].tolist(), (score - half) * total - rest, (score + half) * total - rest, points
-    )
-    return bool((ways >= np.minimum(TOTALS, n[out] * (len(points) - 1) + 1)).all())
+def _step(study: Study) -> float:
+    """Between two points of the scale."""
+    return study.scale.step or (study.scale.high - study.scale.low) / FEWEST_POINTS
+
+
+def unit_of(weights: FloatArray, n: IntArray, inside: BoolArray, hidden: BoolArray, step: float) -> float:
+    """To what a score that hidden groups enter is rounded: the smallest of `UNITS` that hides one step of a total.
+
+    That is a step of the group whose mean moves least by it: for any total of the others it then has one that goes with
+    the score.
+    """
+    moves = float((weights[hidden] * step / n[hidden]).min() / weights[inside].sum())
+    return next((unit for unit in UNITS if unit >= moves - 1e-12), UNITS[-1])
 
 
 def protected(study: Study, sample: Sample, kept: Withheld, *, unbounded: bool = False, exact: bool = True) -> Sample:
     """The sample with stand-ins for all that is not told.
 
-    A score that hidden means enter is rounded to two decimals; what is left of it once the means that are told are
-    taken off is shared evenly by the hidden groups, and stands for their means. So the score is the true one, rounded,
-    and no other number of theirs is told. Where two axes ask hidden groups the same question, the first one's score
-    sets what stands for them, and for those whom the other asks besides; its scores are then near the true ones. Means
-    that are told with one decimal enter as such, and the rest of the rounded score is shared by them where nothing is
-    hidden; means of so few people that one decimal tells them exactly enter exactly.
+    Means that are told with one decimal enter scores as they are told, or exactly where one decimal tells them
+    exactly. A score that hidden means enter is that of the told means and the true hidden ones, rounded to 0.01,
+    or more coarsely (`unit_of`). Where the hidden ones together lie so near an end of the scale that fewer than
+    three totals of one of them could go with it, they count as at that distance from it (top coding). What is left
+    of it once the told means are taken off is shared evenly by the hidden groups and stands for the mean of each,
+    so that no other number of theirs is told. Where two axes ask hidden groups the same question, the first one's
+    score sets what stands for them, and for those whom the other asks besides; its scores are then near the true
+    ones.
 
     The variance of a stand-in is that of the ratings within the groups whose intervals are told, over the group's size;
     a hidden group's size counts by its class (`SIZES`). Where no such group is, the variance within all groups over all
@@ -178,35 +225,35 @@ def protected(study: Study, sample: Sample, kept: Withheld, *, unbounded: bool =
         return sample
     rated = (sample.n > 0) & ~kept.left_out
     n = np.where(rated, np.where(kept.hidden, _class_of(sample.n), sample.n), 0)
-    vague = rated & (kept.hidden | kept.mean_only | publish)
-    told = np.where(kept.hidden, np.nan, sample.means)
-    told = np.where(vague, np.round(told, MEAN_DECIMALS), told)
-    means = np.where(vague, told, np.where(rated, sample.means, np.nan))
-    means[vague & kept.hidden] = 0.0 if unbounded else study.scale.midpoint
+    coarse = rated & ~kept.hidden & (kept.mean_only | publish)
+    told = np.where(kept.hidden, np.nan, np.where(coarse, rounded(sample.means, MEAN_DECIMALS), sample.means))
+    means = np.where(rated & ~kept.hidden, told, np.nan)
     if exact and not publish:
-        implied = kept.mean_only & _told_by_one_decimal(study, sample)
-        means = np.where(implied, sample.means, means)
-        vague = vague & ~implied
+        means = np.where(kept.mean_only & rated & _told_by_one_decimal(study, sample), sample.means, means)
+    settled = rated & kept.hidden
+    means[settled] = 0.0 if unbounded else study.scale.midpoint
+    settled = ~settled
     ends = (-np.inf, np.inf) if unbounded else (study.scale.low, study.scale.high)
-    settled = ~vague
     for weights, q, before in _scores(study):
         inside = (weights > 0) & rated[:, q]
         new, known = inside & ~settled[:, q], inside & before & kept.hidden[:, q]
         if not new.any():
             continue
-        if known.any() and (new & kept.hidden[:, q]).any():
-            # beside stand-ins of an earlier score, this one would tell the new ones alone
-            means[new & kept.hidden[:, q], q] = means[known, q].mean()
-            settled[new, q] = True
-            continue
-        total = weights[inside].sum()
-        score = (weights * np.where(settled[:, q], means[:, q], sample.means[:, q]))[inside].sum() / total
-        share = new & kept.hidden[:, q] if (new & kept.hidden[:, q]).any() else new
-        rest = (weights * means[:, q])[inside & ~share].sum()
-        means[share, q] = np.clip((np.round(score, SCORE_DECIMALS) * total - rest) / weights[share].sum(), *ends)
         settled[new, q] = True
+        if known.any():
+            # beside stand-ins of an earlier score, this one would tell the new ones alone
+            means[new, q] = means[known, q].mean()
+            continue
+        total, rest = weights[inside].sum(), (weights * means[:, q])[inside & ~new].sum()
+        unit = unit_of(weights, sample.n[:, q], inside, new, _step(study))
+        hidden_sum = (weights * sample.means[:, q])[new].sum()
+        if not unbounded:
+            room = (TOTALS - 1) * (weights[new] * _step(study) / sample.n[new, q]).max() + unit * total
+            hidden_sum = _off_the_ends(hidden_sum, room, *(weights[new].sum() * np.array(ends)))
+        score = unit * rounded((rest + hidden_sum) / total / unit, 0)
+        means[new, q] = np.clip((score * total - rest) / weights[new].sum(), *ends)
     cells = rated & (kept.hidden | kept.mean_only)
-    variance, df = _variances(sample, cells)
+    variance, df = _variances(sample, cells | kept.hidden)
     return replace(
         sample,
         means=means,
@@ -216,6 +263,17 @@ def protected(study: Study, sample: Sample, kept: Withheld, *, unbounded: bool =
         points=np.where((cells | kept.hidden)[:, :, None], 0, sample.points),
         stand_in=_stand_in(sample, kept, cells, told, variance, df),
     )
+
+
+def _off_the_ends(value: float, room: float, low: float, high: float) -> float:
+    """A sum, no nearer to either end than `room`; the middle where there is no more room than that."""
+    room = min(room, (high - low) / 2)
+    return float(np.clip(value, low + room, high - room))
+
+
+def rounded(values: ArrayLike, decimals: int) -> FloatArray:
+    """Rounded, whatever noise the sums leave in the last digits."""
+    return np.asarray(np.round(np.round(np.asarray(values, float), NOISE), decimals), float)
 
 
 def _stand_in(
@@ -262,7 +320,7 @@ def _variances(sample: Sample, cells: BoolArray) -> tuple[FloatArray, FloatArray
         return pooled, df
     if enough.any():
         return np.where(enough, pooled, pooled[enough].mean()), np.where(enough, df, df[enough].min())
-    every = np.where(known, sample.n - 1, 0)
+    every = np.where(known & (sample.n > 0), sample.n - 1, 0)
     asked = (every > 0).any(axis=0).sum()
     if asked < ENOUGH_QUESTIONS or every.sum() < ENOUGH_DF * asked:
         return np.full(len(df), np.nan), np.zeros(len(df))
@@ -270,4 +328,4 @@ def _variances(sample: Sample, cells: BoolArray) -> tuple[FloatArray, FloatArray
     return np.full(len(df), float(f"{common:.2g}")), np.full(len(df), float(every.sum() // asked))
 
 
-__all__ = ["MEAN_DECIMALS", "SCORE_DECIMALS", "Withheld", "protected", "withheld"]
+__all__ = ["MEAN_DECIMALS", "SCORE_DECIMALS", "Withheld", "protected", "rounded", "unit_of", "withheld"]

@@ -47,9 +47,9 @@ def flagged_table(
     Returns
     -------
     table : DataFrame
-        Empty where no row, or every row, was flagged. Of an axis that asks a group with fewer flagged respondents than
-        the study's minimum, only tiers are given: the difference would tell what those few answered. Scores without
-        flagged rows are rounded to two decimals unless the privacy profile is off, for the same reason.
+        Empty where no row, or every row, was flagged. Of a score that a group enters with fewer raters flagged, or
+        left, than the study's minimum, only tiers are given: the difference would tell what those few answered. Scores
+        without flagged rows are rounded to two decimals unless the privacy profile is off, for the same reason.
     notice : str
         Says so where raking failed; empty otherwise.
     """
@@ -74,23 +74,23 @@ def flagged_table(
             "tier_without_flagged": pd.concat([tiers] * axes, ignore_index=True),
         }
     )
-    few = _few_flagged(study, moments)
-    for k, axis in enumerate(study.axes):
-        if few[np.array(study.layout.group_weights[k]) > 0].any():
-            table.loc[table["axis"] == axis, ["without_flagged", "difference"]] = np.nan
+    table.loc[_telling(study, moments, rest, kept), ["without_flagged", "difference"]] = np.nan
     notice = Message(
         "Without the flagged rows some margins cannot be met; the comparison without them is not raked there."
     )
     return table, notice if unfit else ""
 
 
-def _few_flagged(study: Study, moments: Moments) -> NDArray[np.bool_]:
-    """Groups of which so few respondents were flagged that leaving them out would tell what they answered."""
-    n = np.zeros(len(study.groups), np.int64)
-    for cell, sums in moments.cells.items():
-        if cell.flags:
-            n[list(cell.groups)] += sums.n
-    return np.asarray((n > 0) & (n < study.privacy.hidden_below))
+def _telling(study: Study, moments: Moments, rest: Moments, kept: Withheld) -> NDArray[np.bool_]:
+    """Scores that, beside those without the flagged rows, would tell what a few flagged or unflagged people answered.
+
+    Those are of a group with so few raters of either kind, or with flagged ones whose mean is not told exactly.
+    """
+    left = summarise(rest).n
+    flagged, smallest = summarise(moments).n - left, study.privacy.hidden_below
+    few = (flagged < smallest) | (left < smallest) & (left > 0) | kept.hidden | kept.mean_only
+    questions, weights = score_targets(study)
+    return np.asarray(((weights > 0) & (few & (flagged > 0))[:, questions].T).any(axis=1) & (smallest > 0))
 
 
 def bounds_table(study: Study, sample: Sample, estimates: Estimates) -> pd.DataFrame:
@@ -158,23 +158,27 @@ def centred_table(
     Returns
     -------
     DataFrame
-        axis, issue, centred (points above the person's mean), std_error, rank, rank_centred.
+        axis, issue, centred (points above the person's mean), std_error, rank, rank_centred. All but the rank empty on
+        an axis on which any group's answers are hidden or its mean alone is told.
     """
+    closed = kept.hidden | kept.mean_only
     sample = summarise(moments, weigh(study, moments, Faults(), ""))
     found = score(study, protected(study, sample, kept, unbounded=True, exact=False), unbounded=True)
     issues = len(study.issues)
     tables = []
     for k, axis in enumerate(study.axes):
         here = slice(k * issues, (k + 1) * issues)
+        asked, questions = np.array(study.layout.group_weights[k]) > 0, list(study.layout.question_of[k])
+        told = np.nan if closed[asked][:, questions].any() else 1.0
         tables.append(
             pd.DataFrame(
                 {
                     "axis": axis,
                     "issue": [issue.id for issue in study.issues],
-                    "centred": found.values[here],
-                    "std_error": known_errors(found)[here],
+                    "centred": told * found.values[here],
+                    "std_error": told * known_errors(found)[here],
                     "rank": _ranks(estimates.values[here]),
-                    "rank_centred": _ranks(found.values[here]),
+                    "rank_centred": _ranks(told * found.values[here]),
                 }
             )
         )

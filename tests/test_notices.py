@@ -147,7 +147,10 @@ def test_no_correction_is_claimed_for_a_group_of_which_nobody_answered(tmp_path,
 
 
 def test_the_size_of_a_hidden_group_is_not_told_with_its_correction(tmp_path):
-    notices = told(tmp_path, POPULATED.replace('profile = "off"', INTERNAL))
+    staff = tuple(row for row in PLENTY if "Staff" in row)[:3]
+    rows = (*staff, *(row for row in PLENTY if "Customer" in row))
+    notices = told(tmp_path, POPULATED.replace('profile = "off"', INTERNAL), rows)
+    assert any("Nothing is told" in notice for notice in notices)
     assert not any("Finite population" in notice for notice in notices)
 
 
@@ -178,7 +181,7 @@ def test_what_is_hidden_and_of_whom_the_mean_alone_is_told(tmp_path):
     assert told(tmp_path / "hidden", THIRD.replace('profile = "off"', INTERNAL), rows) == [
         "Nothing is told of what some groups answered to some or all questions: fewer than 5 gave a rating, or all "
         "gave the same, or another group's answers could be worked out from theirs: Staff, Public. Scores that they "
-        "enter are rounded to two decimals. Group means that stand in for theirs are what the score leaves for all of "
+        "enter are rounded. Group means that stand in for theirs are what the score leaves for all of "
         "them together, and their spread is that of the groups that are shown. With small groups merged more can be "
         "told.",
     ]
