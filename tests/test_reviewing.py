@@ -190,7 +190,7 @@ object.__setattr__(a.matrix, "x_threshold", a.matrix.x_threshold + 1e-3)
 a.multiverse.choices["material"] = ""
 a.unreliable.loc[99] = ["p", "i0", 3]
 if closed:
-    released.scores["estimate"] = released.scores["estimate"] + 0.02
+    released.scores["estimate"] = released.scores["estimate"] + 0.2
 """
 
 
