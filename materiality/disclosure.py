@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
-
-MOST_SUMS = 20_000
-"""Different sums of groups' answers to look at one by one; beyond them the largest groups may lie anywhere."""
 
 
 def determined(equations: ArrayLike) -> BoolArray:
@@ -96,52 +89,4 @@ def complemented(counts: ArrayLike, left_out: ArrayLike, equations: ArrayLike, *
     return out
 
 
-def possible_totals(
-    sizes: Sequence[int], weights: Sequence[float], lowest: float, highest: float, points: Sequence[float]
-) -> IntArray:
-    """In how many ways each group's answers can add up, given the groups' weighted means together.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        People of each group, who count the same.
-    weights : sequence of float
-        Of the groups' means in the sum.
-    lowest, highest : float
-        Between which the sum is known to lie.
-    points : sequence of float
-        That an answer can be; in equal steps. Of a scale without steps, any points of it.
-
-    Returns
-    -------
-    int array, shape (groups,)
-        Totals of the group's answers that some answers of the others go with. Where there are too many sums of the
-        others to look at one by one, the largest of the others are taken to lie anywhere on the scale.
-
-    Examples
-    --------
-    Three people and two, equal weights: means that add up to 9.5 can only be 5 and 4½; about 8 leaves more open.
-
-    >>> possible_totals([3, 2], [1, 1], 9.49, 9.51, range(1, 6)).tolist()
-    [1, 1]
-    >>> possible_totals([3, 2], [1, 1], 7.9, 8.1, range(1, 6)).tolist()
-    [3, 3]
-    """
-    low, high, steps = float(min(points)), float(max(points)), max(len(list(points)) - 1, 1)
-    means = [np.linspace(low, high, n * steps + 1) * weight for n, weight in zip(sizes, weights, strict=True)]
-    found = np.zeros(len(means), np.int64)
-    for g, own in enumerate(means):
-        sums, free = np.zeros(1), [0.0, 0.0]
-        for other in sorted((means[h] for h in range(len(means)) if h != g), key=len):
-            if len(sums) * len(other) <= MOST_SUMS:
-                sums = np.unique(np.round(np.add.outer(sums, other).ravel(), 9))
-            else:
-                free = [free[0] + other[0], free[1] + other[-1]]
-        slack = 1e-9
-        first = np.searchsorted(sums, lowest - own - free[1] - slack, side="left")
-        last = np.searchsorted(sums, highest - own - free[0] + slack, side="right")
-        found[g] = int((last > first).sum())
-    return found
-
-
-__all__ = ["complemented", "determined", "possible_totals"]
+__all__ = ["complemented", "determined"]

@@ -190,6 +190,7 @@ def _shared(study: Study, sample: Sample) -> int | None:
         for cell, sums in sample.moments.cells.items()
         if all(weights[axis, list(cell.groups)].any() for axis in axes)
     }
-    hidden = {cell for cell in both if hidden_sizes(study, sample.respondents)[list(cell.groups)].any()}
+    small = hidden_sizes(study, sample.respondents)
+    hidden = any(small[list(cell.groups)].any() for cell in both)
     everybody = len(both) == len(sample.moments.cells)
     return None if hidden and not everybody else sum(both.values())

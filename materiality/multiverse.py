@@ -109,9 +109,8 @@ def multiverse(study: Study, moments: Moments, centred: Moments, kept: Withheld)
 
 def _closed(study: Study, kept: Withheld) -> bool:
     """Whether the matrix's axes ask a group of whose answers not everything may be told."""
-    closed = kept.hidden | kept.mean_only
     return any(
-        bool(closed[asked][:, questions].any())
+        bool(kept.closed[asked][:, questions].any())
         for asked, questions in zip(_group_weights(study) > 0, _questions(study), strict=True)
     )
 

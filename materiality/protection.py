@@ -58,6 +58,11 @@ class Withheld:
     left_out: BoolArray
     mean_only: BoolArray
 
+    @property
+    def closed(self) -> BoolArray:
+        """No more than the mean is told of them."""
+        return self.hidden | self.mean_only
+
 
 def withheld(study: Study, sample: Sample) -> Withheld:
     """What the study's privacy profile does not let be told of the groups' answers, question by question.
@@ -221,7 +226,7 @@ def protected(study: Study, sample: Sample, kept: Withheld, *, unbounded: bool =
         The one given where there is nothing to hide.
     """
     publish = study.privacy.profile is PrivacyProfile.PUBLISH
-    if not (publish or kept.hidden.any() or kept.mean_only.any()):
+    if not (publish or kept.closed.any()):
         return sample
     rated = (sample.n > 0) & ~kept.left_out
     n = np.where(rated, np.where(kept.hidden, _class_of(sample.n), sample.n), 0)
@@ -230,9 +235,8 @@ def protected(study: Study, sample: Sample, kept: Withheld, *, unbounded: bool =
     means = np.where(rated & ~kept.hidden, told, np.nan)
     if exact and not publish:
         means = np.where(kept.mean_only & rated & _told_by_one_decimal(study, sample), sample.means, means)
-    settled = rated & kept.hidden
-    means[settled] = 0.0 if unbounded else study.scale.midpoint
-    settled = ~settled
+    settled = ~(rated & kept.hidden)
+    means[~settled] = 0.0 if unbounded else study.scale.midpoint
     ends = (-np.inf, np.inf) if unbounded else (study.scale.low, study.scale.high)
     for weights, q, before in _scores(study):
         inside = (weights > 0) & rated[:, q]
@@ -252,7 +256,7 @@ def protected(study: Study, sample: Sample, kept: Withheld, *, unbounded: bool =
             hidden_sum = _off_the_ends(hidden_sum, room, *(weights[new].sum() * np.array(ends)))
         score = unit * rounded((rest + hidden_sum) / total / unit, 0)
         means[new, q] = np.clip((score * total - rest) / weights[new].sum(), *ends)
-    cells = rated & (kept.hidden | kept.mean_only)
+    cells = rated & kept.closed
     variance, df = _variances(sample, cells | kept.hidden)
     return replace(
         sample,

@@ -88,7 +88,7 @@ def _telling(study: Study, moments: Moments, rest: Moments, kept: Withheld) -> N
     """
     left = summarise(rest).n
     flagged, smallest = summarise(moments).n - left, study.privacy.hidden_below
-    few = (flagged < smallest) | (left < smallest) & (left > 0) | kept.hidden | kept.mean_only
+    few = (flagged < smallest) | (left < smallest) & (left > 0) | kept.closed
     questions, weights = score_targets(study)
     return np.asarray(((weights > 0) & (few & (flagged > 0))[:, questions].T).any(axis=1) & (smallest > 0))
 
@@ -161,7 +161,6 @@ def centred_table(
         axis, issue, centred (points above the person's mean), std_error, rank, rank_centred. All but the rank empty on
         an axis on which any group's answers are hidden or its mean alone is told.
     """
-    closed = kept.hidden | kept.mean_only
     sample = summarise(moments, weigh(study, moments, Faults(), ""))
     found = score(study, protected(study, sample, kept, unbounded=True, exact=False), unbounded=True)
     issues = len(study.issues)
@@ -169,7 +168,7 @@ def centred_table(
     for k, axis in enumerate(study.axes):
         here = slice(k * issues, (k + 1) * issues)
         asked, questions = np.array(study.layout.group_weights[k]) > 0, list(study.layout.question_of[k])
-        told = np.nan if closed[asked][:, questions].any() else 1.0
+        told = np.nan if kept.closed[asked][:, questions].any() else 1.0
         tables.append(
             pd.DataFrame(
                 {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from materiality import commands
 from materiality.assessment import Assessment, assess
-from materiality.disclosure import complemented, determined, possible_totals
+from materiality.disclosure import complemented, determined
 from materiality.errors import MaterialityError
 
 ISSUES = ("climate", "water", "safety", "ethics", "energy", "waste")
@@ -325,28 +325,6 @@ def test_publish_tells_one_decimal_of_groups_and_intervals_from_twenty(tmp_path)
 
 
 # The kernels, beside brute force
-
-
-@given(
-    st.integers(1, 4).flatmap(
-        lambda n: st.tuples(
-            st.lists(st.integers(1, 3), min_size=n, max_size=n),
-            st.lists(st.sampled_from([0.5, 1.0, 2.0]), min_size=n, max_size=n),
-            st.floats(1, 5),
-        )
-    )
-)
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
-def test_possible_totals_are_those_that_trying_all_answers_finds(case):
-    sizes, weights, mean = case
-    middle = mean * sum(weights)
-    expected = [set() for _ in sizes]
-    for totals in product(*(range(n, 5 * n + 1) for n in sizes)):
-        if abs(sum(w * t / n for w, t, n in zip(weights, totals, sizes, strict=True)) - middle) <= 0.1:
-            for k, total in enumerate(totals):
-                expected[k].add(total)
-    found = possible_totals(sizes, weights, middle - 0.1, middle + 0.1, range(1, 6))
-    assert found.tolist() == [len(one) for one in expected]
 
 
 @given(st.integers(1, 4), st.integers(1, 6), st.randoms(use_true_random=False))
